@@ -1,0 +1,269 @@
+//! The numbers of the interface, spelt out a second time: a change in the crate must be made here too, knowingly.
+
+use abi::bootinfo::{BootInfo, ChunkId, InitialSlot, Instance};
+use abi::error::{Error, LookupFailure};
+use abi::fault::{self, FaultType};
+use abi::invocation::Invocation;
+use abi::message::{CNodeGuard, CapRights, MessageInfo};
+use abi::object::{self, ObjectType};
+use abi::register::{self, UserContext, UserRegister};
+use abi::syscall::Syscall;
+
+#[test]
+fn api_syscalls_count_down_from_minus_one() {
+    let names = [
+        "Call",
+        "ReplyRecv",
+        "NBSendRecv",
+        "NBSendWait",
+        "Send",
+        "NBSend",
+        "Recv",
+        "NBRecv",
+        "Wait",
+        "NBWait",
+        "Yield",
+    ];
+    for (index, name) in names.iter().enumerate() {
+        let call = Syscall::from_number(-1 - index as i64).unwrap();
+        assert_eq!(call.name(), *name);
+        assert!(call.is_api() && !call.is_debug());
+    }
+}
+
+#[test]
+fn other_syscalls_keep_the_gaps_of_absent_ones() {
+    let numbers = [
+        ("DebugPutChar", -12),
+        ("DebugDumpScheduler", -13),
+        ("DebugHalt", -14),
+        ("DebugCapIdentify", -15),
+        ("DebugSnapshot", -16),
+        ("DebugNameThread", -17),
+        ("SetTLSBase", -33),
+        ("SkerryDebugPanic", -100),
+        ("SkerryDebugPeek", -101),
+    ];
+    for (name, number) in numbers {
+        let call = Syscall::from_number(number).unwrap();
+        assert_eq!(call.name(), name);
+        assert!(!call.is_api());
+        assert_eq!(call.is_debug(), name != "SetTLSBase");
+    }
+    assert_eq!(Syscall::ALL.len(), 11 + numbers.len());
+    for absent in [i64::MIN, -102, -99, -34, -32, -18, 0, 1, i64::MAX] {
+        assert_eq!(Syscall::from_number(absent), None);
+    }
+}
+
+#[test]
+fn invocation_labels() {
+    let labels = [
+        "UntypedRetype",
+        "TCBReadRegisters",
+        "TCBWriteRegisters",
+        "TCBCopyRegisters",
+        "TCBConfigure",
+        "TCBSetPriority",
+        "TCBSetMCPriority",
+        "TCBSetSchedParams",
+        "TCBSetTimeoutEndpoint",
+        "TCBSetIPCBuffer",
+        "TCBSetSpace",
+        "TCBSuspend",
+        "TCBResume",
+        "TCBBindNotification",
+        "TCBUnbindNotification",
+        "TCBSetTLSBase",
+        "TCBSetFlags",
+        "CNodeRevoke",
+        "CNodeDelete",
+        "CNodeCancelBadgedSends",
+        "CNodeCopy",
+        "CNodeMint",
+        "CNodeMove",
+        "CNodeMutate",
+        "CNodeRotate",
+        "IRQIssueIRQHandler",
+        "IRQAckIRQ",
+        "IRQSetIRQHandler",
+        "IRQClearIRQHandler",
+        "DomainSetSet",
+        "DomainScheduleConfigure",
+        "DomainScheduleSetStart",
+        "SchedControlConfigureFlags",
+        "SchedContextBind",
+        "SchedContextUnbind",
+        "SchedContextUnbindObject",
+        "SchedContextConsumed",
+        "SchedContextYieldTo",
+        "X86PDPTMap",
+        "X86PDPTUnmap",
+        "X86PageDirectoryMap",
+        "X86PageDirectoryUnmap",
+        "X86PageTableMap",
+        "X86PageTableUnmap",
+        "X86PageMap",
+        "X86PageUnmap",
+        "X86PageGetAddress",
+        "X86ASIDControlMakePool",
+        "X86ASIDPoolAssign",
+        "X86IOPortControlIssue",
+        "X86IOPortIn8",
+        "X86IOPortIn16",
+        "X86IOPortIn32",
+        "X86IOPortOut8",
+        "X86IOPortOut16",
+        "X86IOPortOut32",
+        "X86IRQIssueIRQHandlerIOAPIC",
+        "X86IRQIssueIRQHandlerMSI",
+    ];
+    for (index, name) in labels.iter().enumerate() {
+        assert_eq!(Invocation::from_label(index as u64 + 1).unwrap().name(), *name);
+    }
+    assert_eq!(labels.len() as u64 + 1, abi::invocation::SEL4_END);
+    assert_eq!(Invocation::ALL.len(), labels.len() + 2);
+    assert_eq!(Invocation::from_label(0x5c00), Some(Invocation::SkerryIssueDoorbell));
+    assert_eq!(Invocation::from_label(0x5c01), Some(Invocation::SkerryHearDoorbell));
+    for absent in [0, 59, 0x5bff, 0x5c02, u64::MAX] {
+        assert_eq!(Invocation::from_label(absent), None);
+    }
+}
+
+#[test]
+fn object_types_and_sizes() {
+    let table = [
+        ("Untyped", 9),
+        ("Tcb", 11),
+        ("Endpoint", 4),
+        ("Notification", 6),
+        ("CapTable", 14),
+        ("SchedContext", 9),
+        ("Reply", 5),
+        ("Pdpt", 12),
+        ("Pml4", 12),
+        ("HugePage", 30),
+        ("Page4K", 12),
+        ("LargePage", 21),
+        ("PageTable", 12),
+        ("PageDirectory", 12),
+    ];
+    for (number, (name, bits)) in table.iter().enumerate() {
+        let object = ObjectType::from_word(number as u64).unwrap();
+        assert_eq!((object.name(), object.size_bits(9)), (*name, *bits));
+    }
+    assert_eq!(ObjectType::from_word(object::OBJECT_TYPE_END), None);
+    assert_eq!(ObjectType::CapTable.size_bits(u64::MAX), u64::MAX);
+    assert_eq!([6, 7, 8, 12, 64].map(object::max_extra_refills), [0, 0, 8, 248, 0]);
+}
+
+#[test]
+fn errors_lookups_and_faults() {
+    let errors = [
+        "NoError",
+        "InvalidArgument",
+        "InvalidCapability",
+        "IllegalOperation",
+        "RangeError",
+        "AlignmentError",
+        "FailedLookup",
+        "TruncatedMessage",
+        "DeleteFirst",
+        "RevokeFirst",
+        "NotEnoughMemory",
+    ];
+    assert_eq!(Error::ALL.iter().map(|error| error.name()).collect::<Vec<_>>(), errors);
+    assert!(Error::ALL.iter().enumerate().all(|(index, error)| error.word() == index as u64));
+    let failures = LookupFailure::ALL.iter().map(|f| (f.word(), f.name(), f.detail_words())).collect::<Vec<_>>();
+    assert_eq!(
+        failures,
+        [
+            (0, "NoFailure", 0),
+            (1, "InvalidRoot", 0),
+            (2, "MissingCapability", 1),
+            (3, "DepthMismatch", 2),
+            (4, "GuardMismatch", 3),
+        ]
+    );
+    let faults = FaultType::ALL.iter().map(|fault| (fault.word(), fault.name())).collect::<Vec<_>>();
+    assert_eq!(
+        faults,
+        [
+            (0, "NullFault"),
+            (1, "CapFault"),
+            (2, "UnknownSyscall"),
+            (3, "UserException"),
+            (5, "Timeout"),
+            (6, "VMFault"),
+        ]
+    );
+}
+
+#[test]
+fn fault_messages_list_their_registers_in_order() {
+    use fault::{unknown_syscall, user_exception};
+    assert_eq!(fault::UNKNOWN_SYSCALL_REGISTERS[unknown_syscall::RAX], UserRegister::Rax);
+    assert_eq!(fault::UNKNOWN_SYSCALL_REGISTERS[unknown_syscall::FAULT_IP], UserRegister::Rip);
+    assert_eq!(fault::UNKNOWN_SYSCALL_REGISTERS[unknown_syscall::SP], UserRegister::Rsp);
+    assert_eq!(fault::UNKNOWN_SYSCALL_REGISTERS[unknown_syscall::FLAGS], UserRegister::Rflags);
+    assert_eq!(fault::UNKNOWN_SYSCALL_REGISTERS.len(), unknown_syscall::SYSCALL);
+    assert_eq!(fault::USER_EXCEPTION_REGISTERS.len(), user_exception::NUMBER);
+    assert_eq!(fault::TIMEOUT_REPLY_REGISTERS.map(|register| register.word()), core::array::from_fn(|n| n as u64));
+}
+
+#[test]
+fn message_info_packs_as_52_3_2_7() {
+    let info = MessageInfo::new(0xf_ffff_ffff_ffff, 5, 2, 120);
+    assert_eq!(info.word(), 0xffff_ffff_ffff_fb78);
+    assert_eq!((info.label(), info.caps_unwrapped(), info.extra_caps(), info.length()), ((1 << 52) - 1, 5, 2, 120));
+    assert_eq!(MessageInfo::new(1, 8, 4, 128).word(), 1 << 12);
+    assert_eq!(MessageInfo::from_word(127).length(), 120);
+    assert_eq!(MessageInfo::from_word(u64::MAX).with_length(1).raw_length(), 1);
+}
+
+#[test]
+fn rights_and_guards() {
+    assert_eq!(CapRights::ALL.word(), 15);
+    assert_eq!(CapRights::WRITE.union(CapRights::READ), CapRights::READ_WRITE);
+    assert!(CapRights::NO_READ.contains(CapRights::WRITE) && !CapRights::NO_READ.contains(CapRights::READ));
+    assert_eq!(CapRights::from_word(u64::MAX), CapRights::ALL);
+    let guard = CNodeGuard::new(3, 51);
+    assert_eq!((guard.word(), guard.guard(), guard.size()), (3 << 6 | 51, 3, 51));
+    assert_eq!(CNodeGuard::for_root(13).size(), 51);
+}
+
+#[test]
+fn system_call_registers() {
+    use UserRegister::*;
+    assert_eq!(
+        (register::SYSCALL, register::CAPABILITY, register::BADGE, register::MESSAGE_INFO),
+        (Rdx, Rdi, Rdi, Rsi)
+    );
+    assert_eq!((register::MESSAGE, register::REPLY, register::NB_SEND_RECV_DEST), ([R10, R8, R9, R15], R12, R13));
+}
+
+#[test]
+fn initial_slots_and_chunks() {
+    assert!(InitialSlot::ALL.iter().enumerate().all(|(index, slot)| slot.word() == index as u64));
+    assert_eq!(InitialSlot::ALL.len() as u64, abi::bootinfo::NUM_INITIAL_CAPS);
+    assert_eq!(InitialSlot::InitThreadSc.word(), 14);
+    assert_eq!(ChunkId::from_id(0x534b_0002), Some(ChunkId::SkerryInstance));
+    assert_eq!(size_of::<BootInfo>(), 3864);
+    let instance =
+        Instance { files_base: 1, files_size: 2, loader_start_tsc: 3, tsc_mhz: 4, slice_base: 5, slice_size: 6 };
+    assert_eq!(Instance::from_bytes(&instance.to_bytes()), Some(instance));
+    assert_eq!(Instance::from_bytes(&instance.to_bytes()[..47]), None);
+}
+
+#[test]
+fn user_context_order_and_sanitised_values() {
+    let words = core::array::from_fn(|index| index as u64);
+    let context = UserContext::from_words(words);
+    assert_eq!((context.rip, context.rax, context.r15, context.fs_base, context.gs_base), (0, 3, 17, 18, 19));
+    assert_eq!(context.to_words(), words);
+    assert_eq!(register::sanitise(UserRegister::Rflags, u64::MAX), 0xfd7);
+    assert_eq!(register::sanitise(UserRegister::Rflags, 0), 0x202);
+    assert_eq!(register::sanitise(UserRegister::Rip, 0x0000_8000_0000_0000), 0);
+    assert_eq!(register::sanitise(UserRegister::FsBase, 0x7fff_ffff_ffff), 0x7fff_ffff_ffff);
+    assert_eq!(register::sanitise(UserRegister::Rax, u64::MAX), u64::MAX);
+}

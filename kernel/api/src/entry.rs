@@ -1,0 +1,241 @@
+//! The ways into an instance: system calls, exceptions, interrupts. Each ends with the thread to run being current.
+
+use crate::{Entry, Kernel, Stop};
+use abi::syscall::Syscall;
+use ipi::{Vector, classify};
+use machine::Register;
+use thread::{Budget, Fault, State, flag};
+
+impl Kernel {
+    /// The current thread executed `syscall`; its registers are in its context.
+    pub fn syscall(&self) {
+        self.enter(|entry| {
+            entry.update_time();
+            if entry.may_proceed() {
+                entry.dispatch();
+            }
+            entry.leave();
+        });
+    }
+
+    /// The current thread raised processor exception `vector` with error code `code`.
+    pub fn exception(&self, vector: u64, code: u64) {
+        self.enter(|entry| {
+            entry.update_time();
+            if vector == DEVICE_NOT_AVAILABLE && entry.take_fpu() {
+                entry.leave();
+                return;
+            }
+            if entry.may_proceed() {
+                let current = entry.core.current.get();
+                let fault = match vector {
+                    PAGE_FAULT => Fault::vm(entry.machine.fault_address(), code),
+                    _ => Fault::user_exception(vector, code),
+                };
+                entry.report(current, fault);
+            }
+            entry.leave();
+        });
+    }
+
+    /// CPU vector `vector` interrupted the current (or idle) thread.
+    pub fn interrupt(&self, vector: u8) {
+        self.enter(|entry| {
+            entry.update_time();
+            let budget = entry.check_budget();
+            entry.discharge(budget);
+            entry.deliver(vector);
+            entry.leave();
+        });
+    }
+
+    /// Chooses a thread to run; for the end of boot.
+    pub fn start(&self) {
+        self.enter(|entry| {
+            entry.core.now.set(entry.machine.now());
+            entry.core.reprogram.set(true);
+            entry.leave();
+        });
+    }
+}
+
+const DEVICE_NOT_AVAILABLE: u64 = 7;
+const PAGE_FAULT: u64 = 14;
+
+impl Entry<'_> {
+    /// Whether the current thread has the budget for this entry; if not it will repeat what it did.
+    fn may_proceed(&self) -> bool {
+        let budget = self.check_budget();
+        if budget == Budget::Left {
+            return true;
+        }
+        let current = self.core.current.get();
+        if current.state.get().is_runnable() {
+            self.set_state(current, State::RESTART);
+        }
+        self.discharge(budget);
+        false
+    }
+
+    fn discharge(&self, budget: Budget) {
+        if let Budget::Timeout(thread) = budget {
+            self.timeout(thread);
+        }
+    }
+
+    /// Picks the thread to run and makes it ready to.
+    fn leave(&self) {
+        self.schedule();
+        self.activate();
+        // Completing a yield or a restart may not have changed who runs, only how.
+        let current = self.core.current.get();
+        if current != self.core.idle {
+            let context = &current.context;
+            self.machine.load_bases(context.get(Register::FsBase), context.get(Register::GsBase));
+        }
+        self.machine.set_current_context(&raw const current.context);
+    }
+
+    fn dispatch(&mut self) {
+        let current = self.core.current.get();
+        let context = &current.context;
+        let number = context.get(Register::Rdx) as i64;
+        let capability = context.get(Register::Rdi);
+        match Syscall::from_number(number) {
+            Some(Syscall::Call) => {
+                self.invoke_syscall(capability, Mode::CALL);
+            }
+            Some(Syscall::Send) => {
+                self.invoke_syscall(capability, Mode::SEND);
+            }
+            Some(Syscall::NBSend) => {
+                self.invoke_syscall(capability, Mode::NB_SEND);
+            }
+            Some(Syscall::Recv) => self.receive_syscall(Receive::BLOCKING_WITH_REPLY),
+            Some(Syscall::NBRecv) => self.receive_syscall(Receive::POLLING_WITH_REPLY),
+            Some(Syscall::Wait) => self.receive_syscall(Receive::BLOCKING),
+            Some(Syscall::NBWait) => self.receive_syscall(Receive::POLLING),
+            Some(Syscall::ReplyRecv) => {
+                if self.invoke_syscall(context.get(Register::R12), Mode::FIRST_PHASE) {
+                    self.receive_syscall(Receive::BLOCKING_WITH_REPLY);
+                }
+            }
+            Some(Syscall::NBSendRecv) => {
+                if self.invoke_syscall(context.get(Register::R13), Mode::FIRST_PHASE) {
+                    self.receive_syscall(Receive::BLOCKING_WITH_REPLY);
+                }
+            }
+            Some(Syscall::NBSendWait) => {
+                if self.invoke_syscall(context.get(Register::R12), Mode::FIRST_PHASE) {
+                    self.receive_syscall(Receive::BLOCKING);
+                }
+            }
+            Some(Syscall::Yield) => {
+                self.yield_slice();
+                self.reschedule_required();
+            }
+            other => self.other_syscall(other, number),
+        }
+    }
+
+    /// Says whether the invocation ended, well or refused; if not, the system call is repeated from its start.
+    fn invoke_syscall(&mut self, cptr: u64, mode: Mode) -> bool {
+        match self.invoke(cptr, mode) {
+            Ok(()) | Err(Stop::Refused(_)) => true,
+            Err(Stop::Preempted) => {
+                let budget = self.settle_after_preemption();
+                self.discharge(budget);
+                false
+            }
+        }
+    }
+
+    fn other_syscall(&mut self, syscall: Option<Syscall>, number: i64) {
+        let current = self.core.current.get();
+        match syscall {
+            Some(Syscall::SetTLSBase) => {
+                let base = thread::registers::canonical(current.context.get(Register::Rdi));
+                current.context.set(Register::FsBase, base);
+            }
+            #[cfg(feature = "debug-syscalls")]
+            Some(syscall) if syscall.is_debug() => self.debug_syscall(syscall),
+            _ => self.report(current, Fault::unknown_syscall(number as u64)),
+        }
+    }
+
+    /// Tells the fault handler; a thread without one stays stopped, and a debug build says so on the console.
+    pub(crate) fn report(&self, thread: memory::Ref<thread::Tcb>, fault: Fault) {
+        if !self.fault(thread, fault) {
+            #[cfg(feature = "debug-syscalls")]
+            self.print_unhandled(thread, fault);
+        }
+    }
+
+    /// Gives the FPU to the current thread, unless it asked not to have it.
+    fn take_fpu(&self) -> bool {
+        let core = self.core;
+        let current = core.current.get();
+        if current.has(flag::FPU_DISABLED) || core.fpu_owner.get() == Some(current) {
+            return false;
+        }
+        self.machine.fpu_enable();
+        if let Some(owner) = core.fpu_owner.get() {
+            self.machine.fpu_save(&owner.fpu);
+        }
+        self.machine.fpu_restore(&current.fpu);
+        core.fpu_owner.set(Some(current));
+        true
+    }
+
+    fn deliver(&mut self, vector: u8) {
+        match classify(vector) {
+            Vector::Timer => {
+                self.core.reprogram.set(true);
+                self.machine.end_of_interrupt();
+            }
+            Vector::User(_) | Vector::Doorbell(_) => {
+                let ipc = self.kernel.ipc();
+                self.interrupts().deliver(&ipc, vector);
+            }
+            // A masked line of the legacy controller, or the local APIC's own: neither expects an end of interrupt.
+            Vector::Isa(_) | Vector::Spurious => {}
+            _ => self.machine.end_of_interrupt(),
+        }
+    }
+}
+
+/// How an invocation was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mode {
+    /// The invoker waits for an answer.
+    pub(crate) call: bool,
+    /// It waits until it can be delivered.
+    pub(crate) blocking: bool,
+    /// Its time may go along.
+    pub(crate) donate: bool,
+    /// A receive follows in the same system call.
+    pub(crate) first_phase: bool,
+}
+
+impl Mode {
+    const CALL: Mode = Mode { call: true, blocking: true, donate: true, first_phase: false };
+    const SEND: Mode = Mode { call: false, blocking: true, donate: false, first_phase: false };
+    const NB_SEND: Mode = Mode { call: false, blocking: false, donate: false, first_phase: false };
+    const FIRST_PHASE: Mode = Mode { call: false, blocking: false, donate: true, first_phase: true };
+}
+
+/// How a receive was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Receive {
+    /// Whether it waits.
+    pub(crate) mode: ipc::ReceiveMode,
+    /// Whether a reply capability is given.
+    pub(crate) with_reply: bool,
+}
+
+impl Receive {
+    const BLOCKING_WITH_REPLY: Receive = Receive { mode: ipc::ReceiveMode::Blocking, with_reply: true };
+    const POLLING_WITH_REPLY: Receive = Receive { mode: ipc::ReceiveMode::Polling, with_reply: true };
+    const BLOCKING: Receive = Receive { mode: ipc::ReceiveMode::Blocking, with_reply: false };
+    const POLLING: Receive = Receive { mode: ipc::ReceiveMode::Polling, with_reply: false };
+}

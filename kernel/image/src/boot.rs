@@ -1,0 +1,138 @@
+//! The order in which one instance comes up: check the handoff, lay out objects, build the kernel value, then its root task.
+
+use crate::allocate::Allocator;
+use crate::root_task;
+use api::{Kernel, Setup};
+use interrupt::{Allowed, InterruptTable};
+use ipi::route::Route;
+use machine::Machine;
+use manifest::handoff::{self, Handoff, features};
+use memory::{Phys, Range, Ref};
+use thread::{Core, ReadyQueues};
+
+/// Why an instance cannot come up. Each is a broken promise of the loader, found before the first user instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootError {
+    /// The page does not begin with the magic word, or is of another version.
+    NotAHandoff,
+    /// A count of the page exceeds its array.
+    Count,
+    /// Memory ranges overlap, are misaligned, or lie beyond the window.
+    Memory,
+    /// A doorbell route is none that a kernel may ring.
+    Route,
+    /// The slice is too small for the objects of the root task.
+    OutOfMemory,
+    /// The root CNode is full.
+    OutOfSlots,
+    /// The root task's image lies outside the user half or overlaps itself.
+    RootImage,
+}
+
+impl core::fmt::Display for BootError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            BootError::NotAHandoff => "the handoff page is missing or of another version",
+            BootError::Count => "the handoff page counts more than it can hold",
+            BootError::Memory => "the handoff's memory ranges overlap, are misaligned or out of reach",
+            BootError::Route => "the handoff lists a doorbell route that no kernel may ring",
+            BootError::OutOfMemory => "the slice is too small for the root task's objects",
+            BootError::OutOfSlots => "the root task's CNode is full",
+            BootError::RootImage => "the root task's image does not fit the user half",
+        })
+    }
+}
+
+/// Brings up the instance that `handoff` describes on `machine`, its only core. `idle` is where the idle thread runs:
+/// instruction pointer and stack pointer. Afterwards [`Kernel::start`] chooses the root task.
+pub fn start(machine: Machine, handoff: &Handoff, idle: (u64, u64)) -> Result<Kernel, BootError> {
+    check(handoff)?;
+    let first = handoff.memory[0];
+    let mut memory = Allocator::new(handoff.free_base, first.base + first.size);
+    let root_objects = root_task::Objects::take(&mut memory, handoff)?;
+    let ready = memory.take_pages(size_of::<ReadyQueues>() as u64)?;
+    let interrupt_slots = memory.take_pages(InterruptTable::slot_bytes())?;
+    let idle_thread = memory.take(abi::object::TCB_BITS)?;
+    let idle_context = memory.take(abi::object::MIN_SCHED_CONTEXT_BITS)?;
+
+    let idle_thread: Ref<thread::Tcb> = Ref::at(idle_thread);
+    idle_thread.context.init_idle(idle.0, idle.1);
+    let core = Core::new(idle_thread, Ref::at(idle_context), Ref::at(ready));
+    let kernel = Kernel::new(machine, core, setup(handoff, interrupt_slots)?);
+    root_task::build(&kernel, handoff, &root_objects, memory.rest())?;
+    Ok(kernel)
+}
+
+fn setup(handoff: &Handoff, interrupt_slots: Phys) -> Result<Setup, BootError> {
+    let mut routes = [None; handoff::MAX_ROUTES];
+    let listed = handoff.routes.iter().take(handoff.route_count as usize);
+    for (place, route) in routes.iter_mut().zip(listed) {
+        *place = Some(Route::new(route.apic_id, route.vector).ok_or(BootError::Route)?);
+    }
+    let allowed = Allowed { pins: handoff.pins, messages: handoff.msi_vectors, doorbells: handoff.doorbells_heard };
+    let mut top_entries = [(0, 0); handoff::MAX_TOP_ENTRIES];
+    let listed = handoff.top_entries.iter().take(handoff.top_entry_count as usize);
+    for (place, entry) in top_entries.iter_mut().zip(listed) {
+        *place = (entry.index, entry.value);
+    }
+    let mut ports = [(1, 0); handoff::MAX_PORTS];
+    for (place, range) in ports.iter_mut().zip(handoff.ports.iter().take(handoff.port_count as usize)) {
+        *place = (range.first, range.last);
+    }
+    Ok(Setup {
+        interrupts: InterruptTable::new(Ref::at(interrupt_slots), allowed, routes.into_iter().flatten()),
+        kernel_root: Phys(handoff.top_table),
+        top_entries,
+        ports,
+        huge_pages: handoff.features & features::HUGE_PAGES != 0,
+    })
+}
+
+/// The instance checks its own part of the configuration before it trusts it.
+fn check(handoff: &Handoff) -> Result<(), BootError> {
+    if handoff.magic != handoff::MAGIC || handoff.version != handoff::VERSION {
+        return Err(BootError::NotAHandoff);
+    }
+    let counts = [
+        (handoff.core_count, handoff::MAX_CORES),
+        (handoff.memory_count, handoff::MAX_MEMORY),
+        (handoff.device_count, handoff::MAX_DEVICES),
+        (handoff.port_count, handoff::MAX_PORTS),
+        (handoff.route_count, handoff::MAX_ROUTES),
+        (handoff.top_entry_count, handoff::MAX_TOP_ENTRIES),
+    ];
+    if counts.iter().any(|&(count, most)| count as usize > most) || handoff.core_count == 0 || handoff.memory_count == 0 {
+        return Err(BootError::Count);
+    }
+    let range = |memory: &manifest::Memory| Range { base: Phys(memory.base), size: memory.size };
+    let slices = &handoff.memory[..handoff.memory_count as usize];
+    for (index, slice) in slices.iter().enumerate() {
+        let slice = range(slice);
+        if slice.size == 0 || slice.end() > 1 << memory::WINDOW_BITS || !slice.base.is_aligned(12) {
+            return Err(BootError::Memory);
+        }
+        if slices[..index].iter().any(|other| range(other).overlaps(slice)) {
+            return Err(BootError::Memory);
+        }
+    }
+    let first = range(&slices[0]);
+    let parts = [range(&handoff.kernel), range(&handoff.root_image), range(&handoff.manifest), range(&handoff.files)];
+    for (index, part) in parts.iter().enumerate() {
+        let below_free = part.end() <= handoff.free_base || part.size == 0;
+        if part.size != 0 && (!first.contains(*part) || !below_free || !part.base.is_aligned(12)) {
+            return Err(BootError::Memory);
+        }
+        if parts[..index].iter().any(|other| other.size != 0 && part.size != 0 && other.overlaps(*part)) {
+            return Err(BootError::Memory);
+        }
+    }
+    if handoff.free_base > first.end() || handoff.free_base & 0xfff != 0 {
+        return Err(BootError::Memory);
+    }
+    // A device range inside RAM of the slice would give user mode the kernel's own objects.
+    let devices = &handoff.devices[..handoff.device_count as usize];
+    if devices.iter().any(|device| slices.iter().any(|slice| range(slice).overlaps(range(device)))) {
+        return Err(BootError::Memory);
+    }
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! Interrupts as messages: which vector belongs to whom, and the doorbells this instance may ring.
+//!
+//! Each vector has a capability slot that holds the notification to signal, so revoking the notification unbinds the
+//! interrupt as any other derived capability. What may be bound at all is fixed by the handoff: I/O APIC pins, MSI vectors
+//! and doorbells of this instance, and nothing else (invariants D1–D3 of `docs/invariants.md`). The layer never writes an
+//! interrupt command that is not made from a listed route.
+//!
+//! Tests: in each module, on the host model.
+#![cfg_attr(target_os = "none", no_std)]
+#![forbid(unsafe_code)]
+
+mod table;
+
+pub use table::{Allowed, Grant, InterruptTable, Refusal, Source, VECTORS};

@@ -1,0 +1,145 @@
+//! Faults as messages: what the handler hears, and what its answer changes.
+
+use crate::transfer::{set_word, word};
+use crate::{Buffer, Endpoint, Ipc, Sending};
+use abi::fault::{self, FaultType};
+use abi::message::MessageInfo;
+use abi::register::{self, UserRegister};
+use capability::{Cap, Kind, Rights};
+use machine::Register;
+use memory::Ref;
+use thread::registers::{place, write_user};
+use thread::{Fault, State, Tcb, TcbSlot};
+
+impl Ipc<'_> {
+    /// Stops `thread` for `fault` and tells its fault handler; without one it stays stopped. Says whether one was told.
+    pub fn fault(&self, thread: Ref<Tcb>, fault: Fault) -> bool {
+        let donate = thread.sched_context.get().is_some();
+        let told = self.send_fault(thread, fault, thread.cap(TcbSlot::FaultHandler), donate);
+        if !told {
+            self.set_state(thread, State::INACTIVE);
+        }
+        told
+    }
+
+    /// Tells the timeout handler of `thread` that its budget is used up.
+    pub fn timeout(&self, thread: Ref<Tcb>) {
+        let badge = thread.sched_context.get().map_or(0, |context| context.badge.get());
+        self.send_fault(thread, Fault::timeout(badge), thread.cap(TcbSlot::TimeoutHandler), false);
+    }
+
+    fn send_fault(&self, thread: Ref<Tcb>, fault: Fault, handler: Cap, donate: bool) -> bool {
+        if handler.kind() != Kind::Endpoint {
+            return false;
+        }
+        thread.fault.set(fault);
+        let how = Sending { blocking: true, call: false, badge: handler.badge(), rights: handler.rights(), donate };
+        self.send(thread, handler.object::<Endpoint>(), how);
+        true
+    }
+
+    /// Writes the fault of `sender` as a message to `receiver`.
+    pub(crate) fn transfer_fault(&self, sender: Ref<Tcb>, receiver: Ref<Tcb>, badge: u64) {
+        let buffer = Buffer::of(receiver, Rights::READ.or(Rights::WRITE));
+        let fault = sender.fault.get();
+        let mut length = 0;
+        let mut put = |value: u64| {
+            set_word(receiver, buffer, length, value);
+            length += 1;
+        };
+        let words = fault.words();
+        let register = |register: UserRegister| sender.context.get(place(register));
+        match fault.kind() {
+            FaultType::NullFault => {}
+            FaultType::CapFault => {
+                put(register(UserRegister::Rip));
+                let details = match words[2] {
+                    1 => 0,
+                    2 => 1,
+                    3 => 2,
+                    _ => 3,
+                };
+                for &value in &words[..3 + details] {
+                    put(value);
+                }
+            }
+            FaultType::UnknownSyscall => {
+                for &name in fault::UNKNOWN_SYSCALL_REGISTERS.iter() {
+                    put(register(name));
+                }
+                put(words[0]);
+            }
+            FaultType::UserException => {
+                for &name in fault::USER_EXCEPTION_REGISTERS.iter() {
+                    put(register(name));
+                }
+                put(words[0]);
+                put(words[1]);
+            }
+            FaultType::Timeout => {
+                put(words[0]);
+                put(sender.sched_context.get().map_or(0, |context| self.take_consumed_us(context)));
+            }
+            FaultType::VMFault => {
+                put(register(UserRegister::Rip));
+                put(words[0]);
+                put(words[2]);
+                put(words[1]);
+            }
+        }
+        // Words that found no buffer did not arrive.
+        let length = if buffer.is_none() { length.min(abi::message::FAST_REGISTERS) } else { length };
+        let info = MessageInfo::new(fault.kind().word(), 0, 0, length as u64);
+        receiver.context.set(place(register::MESSAGE_INFO), info.word());
+        receiver.context.set(place(register::BADGE), badge);
+    }
+
+    /// Applies the reply of `handler` to the fault of `thread`; says whether the thread goes on.
+    pub(crate) fn answer_fault(&self, thread: Ref<Tcb>, handler: Ref<Tcb>, info: MessageInfo) -> bool {
+        let buffer = Buffer::of(handler, Rights::READ);
+        let copy = |names: &[UserRegister]| {
+            for (index, &name) in names.iter().enumerate().take(info.length()) {
+                write_user(&thread.context, name, word(handler, buffer, index));
+            }
+        };
+        match thread.fault.get().kind() {
+            FaultType::UnknownSyscall => copy(&fault::UNKNOWN_SYSCALL_REGISTERS),
+            FaultType::UserException => copy(&fault::USER_EXCEPTION_REGISTERS),
+            FaultType::Timeout => copy(&fault::TIMEOUT_REPLY_REGISTERS),
+            _ => return true,
+        }
+        info.label() == 0
+    }
+
+    /// Microseconds used since the last question, and starts counting anew.
+    pub fn take_consumed_us(&self, context: Ref<thread::SchedContext>) -> u64 {
+        let consumed = context.consumed.replace(0);
+        self.clock().us(consumed)
+    }
+
+    /// Makes a restarting thread run from its restart address; to be called before the current thread leaves the kernel.
+    #[inline(always)]
+    pub fn activate(&self) {
+        let current = self.core.current.get();
+        if current.yield_to.get().is_some() {
+            self.complete_yield(current);
+        }
+        if current.state.get() == State::RESTART {
+            current.context.set(Register::NextIp, current.context.get(Register::FaultIp));
+            current.context.set(Register::Error, 0);
+            self.set_state(current, State::RUNNING);
+        }
+    }
+
+    /// The thread yielded to another and is back: it learns how much the other consumed.
+    pub fn complete_yield(&self, thread: Ref<Tcb>) {
+        let Some(context) = thread.yield_to.get() else { return };
+        let buffer = Buffer::of(thread, Rights::READ.or(Rights::WRITE));
+        set_word(thread, buffer, 0, self.take_consumed_us(context));
+        thread.context.set(place(register::BADGE), 0);
+        thread.context.set(place(register::MESSAGE_INFO), MessageInfo::new(0, 0, 0, 1).word());
+        self.cancel_yield(thread);
+        self.set_state(thread, State::RUNNING);
+        thread.context.set(Register::FaultIp, thread.context.get(Register::NextIp));
+    }
+}

@@ -1,0 +1,42 @@
+//! Messages between threads: endpoints, notifications, replies, capability transfer, and faults as messages.
+//!
+//! The layer moves words and capabilities from a sender to a receiver and decides who runs next; it decodes nothing.
+//! Invariants I1–I4 of `docs/invariants.md`: a queue holds only threads blocked on it, all in one direction; a
+//! notification is active only while nobody waits; a badge is never lost; a bound thread and its notification name each other.
+//!
+//! Tests: in each module, on the host model.
+#![cfg_attr(target_os = "none", no_std)]
+#![forbid(unsafe_code)]
+
+mod buffer;
+mod cancel;
+mod endpoint;
+mod fault;
+mod notification;
+mod reply;
+mod transfer;
+
+pub use buffer::Buffer;
+pub use cancel::Progress;
+pub use endpoint::{Endpoint, ReceiveMode, Sending};
+pub use notification::Notification;
+pub use transfer::{ExtraCaps, extra_caps, message_info, receive_slot, set_word, word};
+
+use core::ops::Deref;
+use thread::Threads;
+
+/// The operations, for the threads of one core.
+#[derive(Clone, Copy, Debug)]
+pub struct Ipc<'k> {
+    /// Threads of this core.
+    pub threads: Threads<'k>,
+}
+
+impl<'k> Deref for Ipc<'k> {
+    type Target = Threads<'k>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Threads<'k> {
+        &self.threads
+    }
+}

@@ -1,0 +1,307 @@
+//! The manifest against the machine, and against itself: what the host's check has promised is not believed here.
+//!
+//! Everything that decides whether instances stay apart is looked at once more: cores, memory, channels, devices.
+
+use crate::madt::{IoApic, MAX_PROCESSORS};
+use crate::memory_map::MemoryMap;
+use crate::refuse;
+use crate::span::of_memory;
+use crate::{LOADER_LIMIT, PAGE, Refusal, Span};
+use core::fmt;
+use manifest::handoff::WINDOW_PHYS_LIMIT;
+use manifest::{Manifest, Partition, irq, partition_flags};
+
+/// Most channels of a system.
+pub const MAX_CHANNELS: usize = 4096;
+
+/// What was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine<'a> {
+    /// Local APIC ids; a core's number is its position.
+    pub apic_ids: &'a [u32],
+    /// Usable RAM.
+    pub ram: &'a MemoryMap,
+    /// I/O APICs with their number of pins.
+    pub io_apics: &'a [(IoApic, u32)],
+    /// Page of the local APIC's registers.
+    pub local_apic: u64,
+}
+
+/// Whose memory it is.
+#[derive(Clone, Copy, Debug)]
+enum Owner<'a> {
+    Partition(&'a str),
+    Channel(&'a str),
+    Device(&'a str),
+}
+
+impl fmt::Display for Owner<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Partition(name) => write!(out, "partition \"{name}\""),
+            Self::Channel(name) => write!(out, "channel \"{name}\""),
+            Self::Device(name) => write!(out, "a device of partition \"{name}\""),
+        }
+    }
+}
+
+/// Checks all of it; the first thing that does not hold is the refusal.
+pub fn check(manifest: &Manifest<'_>, machine: &Machine<'_>) -> Result<(), Refusal> {
+    sizes(manifest)?;
+    cores(manifest, machine)?;
+    memory(manifest, machine)?;
+    devices(manifest, machine)?;
+    interrupts(manifest, machine)
+}
+
+fn sizes(manifest: &Manifest<'_>) -> Result<(), Refusal> {
+    let (partitions, channels) = (manifest.partitions().len(), manifest.channels().len());
+    if partitions == 0 {
+        return Err(refuse!(ManifestConflict, "the manifest has no partition"));
+    }
+    if partitions > MAX_PROCESSORS {
+        return Err(refuse!(TooMany, "{partitions} partitions; the loader places at most {MAX_PROCESSORS}"));
+    }
+    if channels > MAX_CHANNELS {
+        return Err(refuse!(TooMany, "{channels} channels; the loader knows at most {MAX_CHANNELS}"));
+    }
+    Ok(())
+}
+
+fn cores(manifest: &Manifest<'_>, machine: &Machine<'_>) -> Result<(), Refusal> {
+    let mut taken = [false; MAX_PROCESSORS];
+    let count = machine.apic_ids.len();
+    for partition in manifest.partitions() {
+        let name = partition.name.as_str();
+        for core in manifest.cores_of(partition) {
+            let number = core.number;
+            let exists = (number as usize) < count;
+            let Some(seat) = taken.get_mut(number as usize).filter(|_| exists) else {
+                let last = count.saturating_sub(1);
+                return Err(refuse!(
+                    CoreMissing,
+                    "partition \"{name}\" needs core {number}, but the machine has {count} (0 to {last})"
+                ));
+            };
+            if core::mem::replace(seat, true) {
+                return Err(refuse!(ManifestConflict, "core {number} is given twice, last to partition \"{name}\""));
+            }
+        }
+        let is_smp = partition.flags & partition_flags::SMP != 0;
+        if partition.cores.count > 1 && !is_smp {
+            return Err(refuse!(
+                ManifestConflict,
+                "partition \"{name}\" has {} cores, but a kernel for one core",
+                partition.cores.count
+            ));
+        }
+    }
+    // With every partition's cores present this holds, unless a doorbell rings a core that nobody has.
+    for partition in manifest.partitions() {
+        let name = partition.name.as_str();
+        let mut cores = manifest.doorbells_of(partition).iter().map(|bell| bell.core);
+        if let Some(core) = cores.find(|core| taken.get(*core as usize) != Some(&true)) {
+            return Err(refuse!(
+                ManifestConflict,
+                "a doorbell of partition \"{name}\" rings core {core}, which no partition has"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Every range of partitions and channels with its owner; `None` in place of one that leaves 64 bits.
+fn owned<'a>(manifest: &Manifest<'a>) -> impl Iterator<Item = (Owner<'a>, Option<Span>)> + Clone + use<'a> {
+    let manifest = *manifest;
+    let slices = manifest.partitions().iter().flat_map(move |partition| {
+        let owner = Owner::Partition(partition.name.as_str());
+        manifest.memory_of(partition).iter().map(move |range| (owner, of_memory(range)))
+    });
+    let channels = manifest
+        .channels()
+        .iter()
+        .map(|channel| (Owner::Channel(channel.name.as_str()), Span::new(channel.base, channel.size)));
+    slices.chain(channels)
+}
+
+/// Every range that the archive must not lie on.
+pub fn occupied<'a>(manifest: &Manifest<'a>) -> impl Iterator<Item = Span> + Clone + use<'a> {
+    owned(manifest).filter_map(|(_, span)| span)
+}
+
+fn memory(manifest: &Manifest<'_>, machine: &Machine<'_>) -> Result<(), Refusal> {
+    for (position, (owner, span)) in owned(manifest).enumerate() {
+        let span = span.ok_or_else(|| refuse!(ManifestConflict, "memory of {owner} leaves the address space"))?;
+        if span.is_empty() || (span.start() | span.end()) % PAGE != 0 {
+            return Err(refuse!(ManifestConflict, "memory {span} of {owner} is not whole pages"));
+        }
+        if span.start() < LOADER_LIMIT || span.end() > WINDOW_PHYS_LIMIT {
+            return Err(refuse!(
+                ManifestConflict,
+                "memory {span} of {owner} lies outside {LOADER_LIMIT:#x}..{WINDOW_PHYS_LIMIT:#x}"
+            ));
+        }
+        for (other, theirs) in owned(manifest).take(position) {
+            if theirs.is_some_and(|theirs| theirs.overlaps(span)) {
+                return Err(refuse!(ManifestConflict, "memory {span} of {owner} overlaps that of {other}"));
+            }
+        }
+        if let Some(hole) = machine.ram.first_hole(span) {
+            return Err(refuse!(RamMissing, "memory {span} of {owner}: there is no RAM at {hole}"));
+        }
+    }
+    Ok(())
+}
+
+fn devices(manifest: &Manifest<'_>, machine: &Machine<'_>) -> Result<(), Refusal> {
+    let manifest = *manifest;
+    let all = || {
+        manifest.partitions().iter().enumerate().flat_map(move |(number, partition)| {
+            manifest.devices_of(partition).iter().map(move |range| (number, partition.name.as_str(), of_memory(range)))
+        })
+    };
+    if manifest.devices().len() > MAX_CHANNELS {
+        return Err(refuse!(TooMany, "{} device ranges", manifest.devices().len()));
+    }
+    for (number, name, span) in all() {
+        let owner = Owner::Device(name);
+        let span = span.ok_or_else(|| refuse!(ManifestConflict, "memory of {owner} leaves the address space"))?;
+        let clash = |what: &dyn fmt::Display| refuse!(ManifestConflict, "memory {span} of {owner} overlaps {what}");
+        // Who reaches these registers can send any interrupt to any core.
+        let reserved = core::iter::once(machine.local_apic).chain(machine.io_apics.iter().map(|(it, _)| it.address));
+        if reserved.filter_map(|base| Span::new(base, PAGE)).any(|page| page.overlaps(span)) {
+            return Err(clash(&"an interrupt controller"));
+        }
+        if span.overlaps(Span::between(1 << 20, LOADER_LIMIT)) {
+            return Err(clash(&"the loader"));
+        }
+        if let Some((other, _)) = owned(&manifest).find(|(_, theirs)| theirs.is_some_and(|it| it.overlaps(span))) {
+            return Err(clash(&other));
+        }
+        let mut others = all().filter(|(other, ..)| *other < number);
+        if let Some((_, other, _)) = others.find(|(.., theirs)| theirs.is_some_and(|it| it.overlaps(span))) {
+            return Err(clash(&Owner::Device(other)));
+        }
+    }
+    Ok(())
+}
+
+fn interrupts(manifest: &Manifest<'_>, machine: &Machine<'_>) -> Result<(), Refusal> {
+    let owns = |partition: &&Partition| partition.flags & partition_flags::IOAPIC != 0;
+    let mut owners = manifest.partitions().iter().filter(owns);
+    if let (Some(first), Some(second)) = (owners.next(), owners.next()) {
+        let (first, second) = (first.name.as_str(), second.name.as_str());
+        return Err(refuse!(ManifestConflict, "partitions \"{first}\" and \"{second}\" both own the I/O APIC"));
+    }
+    for partition in manifest.partitions() {
+        let name = partition.name.as_str();
+        let pins = match machine.io_apics.first() {
+            Some((_, pins)) if owns(&partition) => *pins,
+            None if owns(&partition) => {
+                return Err(refuse!(DeviceMissing, "partition \"{name}\" owns the I/O APIC; the machine has none"));
+            }
+            _ => 0,
+        };
+        let mut lines = manifest.irqs_of(partition).iter().filter(|line| line.kind == irq::PIN);
+        if let Some(line) = lines.find(|line| line.number >= pins.min(64)) {
+            let number = line.number;
+            return Err(refuse!(
+                DeviceMissing,
+                "partition \"{name}\" owns interrupt pin {number}, but its I/O APIC has {pins} pins"
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Code;
+    use crate::boot_info::Region;
+    use crate::test_system::System;
+    use manifest::Memory;
+
+    fn ram(end: u64) -> MemoryMap {
+        let low = Region { span: Span::between(0x1000, 0x9_f000), kind: Region::RAM };
+        MemoryMap::new(&[low, Region { span: Span::between(0x10_0000, end), kind: Region::RAM }]).unwrap()
+    }
+
+    fn verdict(system: &System, cores: &[u32], ram_end: u64) -> Result<(), Refusal> {
+        let ram = ram(ram_end);
+        let io_apics = [(IoApic { address: 0xfec0_0000, gsi_base: 0 }, 24)];
+        let machine = Machine { apic_ids: cores, ram: &ram, io_apics: &io_apics, local_apic: 0xfee0_0000 };
+        check(system.archive().manifest(), &machine)
+    }
+
+    const ENOUGH: u64 = 64 << 20;
+
+    #[track_caller]
+    fn refused(system: &System, code: Code, words: &str) {
+        let refusal = verdict(system, &[0, 1], ENOUGH).unwrap_err();
+        assert_eq!(refusal.code(), code, "{refusal}");
+        assert!(refusal.text().contains(words), "{refusal}");
+    }
+
+    #[test]
+    fn a_machine_that_has_everything_is_accepted() {
+        verdict(&System::two_partitions(), &[0, 1], ENOUGH).unwrap();
+    }
+
+    #[test]
+    fn a_missing_core_names_partition_and_core() {
+        let refusal = verdict(&System::two_partitions(), &[0], ENOUGH).unwrap_err();
+        assert_eq!(refusal.code(), Code::CoreMissing);
+        assert_eq!(refusal.text(), "partition \"two\" needs core 1, but the machine has 1 (0 to 0)");
+    }
+
+    #[test]
+    fn missing_ram_names_the_hole() {
+        let refusal = verdict(&System::two_partitions(), &[0, 1], 26 << 20).unwrap_err();
+        assert_eq!(refusal.code(), Code::RamMissing);
+        assert!(refusal.text().contains("\"two\": there is no RAM at 0x1a00000.."), "{refusal}");
+    }
+
+    #[test]
+    fn a_core_in_two_partitions_is_refused() {
+        refused(&System::edited(|edit| edit.cores[1].number = 0), Code::ManifestConflict, "core 0 is given twice");
+    }
+
+    #[test]
+    fn memory_that_overlaps_or_lies_in_the_loader_is_refused() {
+        let edit = |index: usize, base: u64| System::edited(move |edit| edit.memory[index].base = base);
+        refused(&edit(1, 0x100_1000), Code::ManifestConflict, "of partition \"two\" overlaps that of partition \"one\"");
+        refused(&edit(0, 0x80_0000), Code::ManifestConflict, "lies outside");
+        let channel = System::edited(|edit| edit.channels[0].base = 0x100_0000);
+        refused(&channel, Code::ManifestConflict, "of channel \"line\" overlaps");
+    }
+
+    #[test]
+    fn a_device_range_over_an_interrupt_controller_or_a_slice_is_refused() {
+        let device = |base| {
+            System::edited(move |edit| {
+                edit.devices.push(Memory { base, size: 0x1000 });
+                edit.partitions[1].devices = manifest::Range { start: 0, count: 1 };
+            })
+        };
+        refused(&device(0xfee0_0000), Code::ManifestConflict, "interrupt controller");
+        refused(&device(0xfec0_0000), Code::ManifestConflict, "interrupt controller");
+        refused(&device(0x100_0000), Code::ManifestConflict, "partition \"one\"");
+        refused(&device(0x20_0000), Code::ManifestConflict, "the loader");
+        verdict(&device(0xb_8000), &[0, 1], ENOUGH).unwrap();
+    }
+
+    #[test]
+    fn an_interrupt_pin_needs_the_io_apic_and_must_exist() {
+        let with_pin = |flags: u32, number: u32| {
+            System::edited(move |edit| {
+                edit.irqs.push(manifest::Irq { kind: irq::PIN, number });
+                edit.partitions[0].irqs = manifest::Range { start: 0, count: 1 };
+                edit.partitions[0].flags |= flags;
+            })
+        };
+        refused(&with_pin(0, 4), Code::DeviceMissing, "pin 4");
+        refused(&with_pin(partition_flags::IOAPIC, 24), Code::DeviceMissing, "24 pins");
+        verdict(&with_pin(partition_flags::IOAPIC, 4), &[0, 1], ENOUGH).unwrap();
+    }
+}

@@ -1,0 +1,309 @@
+//! The host's back end: a core that does nothing and remembers everything.
+//!
+//! Each [`Machine`] is a value with its own clock, FPU registers, ports and event log, so a test may run several cores or
+//! several instances side by side. Effects are recorded where the bare machine would have one: an address space that is
+//! already current, bases that are already loaded, and an FPU that is already on leave no event.
+//!
+//! Tests: `tests.rs` beside this file.
+
+mod event;
+mod ports;
+#[cfg(test)]
+mod tests;
+
+pub use event::Event;
+
+use crate::{Context, FpuState, Polarity, Trigger};
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use core::ptr;
+use ports::Ports;
+
+/// Address-space value that no address space has.
+const NO_ADDRESS_SPACE: u64 = u64::MAX;
+
+/// One modelled core.
+#[derive(Debug)]
+pub struct Machine {
+    events: RefCell<Vec<Event>>,
+    console: RefCell<Vec<u8>>,
+    ports: Ports,
+    now: Cell<u64>,
+    ticks_per_us: Cell<u64>,
+    deadline: Cell<u64>,
+    address_space: Cell<u64>,
+    asid: Cell<u16>,
+    bases: Cell<(u64, u64)>,
+    fpu_on: Cell<bool>,
+    fpu_words: Cell<[u64; 64]>,
+    pending_interrupt: Cell<bool>,
+    fault_address: Cell<u64>,
+    current_context: Cell<*const Context>,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The part every back end has.
+impl Machine {
+    /// TSC ticks since the machine started.
+    pub fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    /// TSC ticks per microsecond.
+    pub fn ticks_per_us(&self) -> u64 {
+        self.ticks_per_us.get()
+    }
+
+    /// Arms the one-shot timer for TSC value `at`; `u64::MAX` disarms.
+    pub fn set_deadline(&self, at: u64) {
+        self.deadline.set(at);
+        self.log(Event::Deadline { at });
+    }
+
+    /// Makes the tables at `top_table_phys` current.
+    pub fn set_address_space(&self, top_table_phys: u64, asid: u16) {
+        if self.address_space.get() == top_table_phys && self.asid.get() == asid {
+            return;
+        }
+        self.address_space.set(top_table_phys);
+        self.asid.set(asid);
+        self.log(Event::AddressSpace { top_table_phys, asid });
+    }
+
+    /// Physical address of the current top-level table.
+    pub fn current_address_space(&self) -> u64 {
+        self.address_space.get()
+    }
+
+    /// Forgets the translation of one page.
+    pub fn flush_page(&self, vaddr: u64, asid: u16) {
+        self.log(Event::FlushPage { vaddr, asid });
+    }
+
+    /// Forgets all translations of one address space.
+    pub fn flush_asid(&self, asid: u16, top_table_phys: u64) {
+        self.log(Event::FlushAsid { asid, top_table_phys });
+    }
+
+    /// Forgets all translations that are not the kernel's.
+    pub fn flush_all(&self) {
+        self.log(Event::FlushAll);
+    }
+
+    /// Tells the local APIC that the interrupt in service is done.
+    pub fn end_of_interrupt(&self) {
+        self.log(Event::EndOfInterrupt);
+    }
+
+    /// Writes the interrupt command register.
+    pub fn ring(&self, command: ipi::route::Command) {
+        self.log(Event::Ring { command });
+    }
+
+    /// Points an I/O APIC pin at `vector` of this core and leaves it masked.
+    pub fn route_pin(&self, pin: u32, vector: u8, trigger: Trigger, polarity: Polarity) {
+        self.log(Event::RoutePin { pin, vector, trigger, polarity });
+    }
+
+    /// Silences an I/O APIC pin.
+    pub fn mask_pin(&self, pin: u32) {
+        self.log(Event::MaskPin { pin });
+    }
+
+    /// Lets an I/O APIC pin interrupt.
+    pub fn unmask_pin(&self, pin: u32) {
+        self.log(Event::UnmaskPin { pin });
+    }
+
+    /// Sends a byte to the partition's console.
+    pub fn put_byte(&self, byte: u8) {
+        self.console.borrow_mut().push(byte);
+    }
+
+    /// Loads the user's FS and GS bases.
+    pub fn load_bases(&self, fs: u64, gs: u64) {
+        if self.bases.replace((fs, gs)) != (fs, gs) {
+            self.log(Event::LoadBases { fs, gs });
+        }
+    }
+
+    /// Saves the FPU's registers to `state`; the FPU must be enabled.
+    pub fn fpu_save(&self, state: &FpuState) {
+        assert!(self.fpu_on.get(), "fpu_save with CR0.TS set raises #NM in the kernel");
+        state.overwrite(&self.fpu_words.get());
+        self.log(Event::FpuSave);
+    }
+
+    /// Loads the FPU's registers from `state`; the FPU must be enabled.
+    pub fn fpu_restore(&self, state: &FpuState) {
+        assert!(self.fpu_on.get(), "fpu_restore with CR0.TS set raises #NM in the kernel");
+        self.fpu_words.set(state.words());
+        self.log(Event::FpuRestore);
+    }
+
+    /// Lets FPU instructions run.
+    pub fn fpu_enable(&self) {
+        if !self.fpu_on.replace(true) {
+            self.log(Event::FpuEnable);
+        }
+    }
+
+    /// Makes the next FPU instruction raise #NM.
+    pub fn fpu_disable(&self) {
+        if self.fpu_on.replace(false) {
+            self.log(Event::FpuDisable);
+        }
+    }
+
+    /// Whether an interrupt waits for this core.
+    pub fn pending_interrupt(&self) -> bool {
+        self.pending_interrupt.get()
+    }
+
+    /// Linear address of the last page fault.
+    pub fn fault_address(&self) -> u64 {
+        self.fault_address.get()
+    }
+
+    /// Stops this core for ever.
+    ///
+    /// # Panics
+    /// Always: the host's way to stop.
+    pub fn park(&self) -> ! {
+        self.log(Event::Park);
+        panic!("the modelled core parks");
+    }
+
+    /// Names the context that the next kernel entry saves to and the next exit restores.
+    pub fn set_current_context(&self, context: *const Context) {
+        self.current_context.set(context);
+    }
+}
+
+/// The part only a test has.
+impl Machine {
+    /// A core at time 0 with a 1000 MHz clock, the FPU off, no address space and no device.
+    pub fn new() -> Self {
+        Self {
+            events: RefCell::default(),
+            console: RefCell::default(),
+            ports: Ports::default(),
+            now: Cell::new(0),
+            ticks_per_us: Cell::new(1000),
+            deadline: Cell::new(u64::MAX),
+            address_space: Cell::new(NO_ADDRESS_SPACE),
+            asid: Cell::new(0),
+            bases: Cell::new((0, 0)),
+            fpu_on: Cell::new(false),
+            fpu_words: Cell::new([0; 64]),
+            pending_interrupt: Cell::new(false),
+            fault_address: Cell::new(0),
+            current_context: Cell::new(ptr::null()),
+        }
+    }
+
+    pub(crate) fn log(&self, event: Event) {
+        self.events.borrow_mut().push(event);
+    }
+
+    /// Everything that happened, oldest first.
+    pub fn events(&self) -> Vec<Event> {
+        self.events.borrow().clone()
+    }
+
+    /// Everything that happened since the last call, oldest first.
+    pub fn take_events(&self) -> Vec<Event> {
+        self.events.take()
+    }
+
+    /// What was written to the console, lossily as text.
+    pub fn console_text(&self) -> String {
+        String::from_utf8_lossy(&self.console.borrow()).into_owned()
+    }
+
+    /// Sets the clock.
+    pub fn set_now(&self, ticks: u64) {
+        self.now.set(ticks);
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, ticks: u64) {
+        self.now.set(self.now.get().saturating_add(ticks));
+    }
+
+    /// Sets the clock's rate.
+    pub fn set_ticks_per_us(&self, ticks: u64) {
+        self.ticks_per_us.set(ticks);
+    }
+
+    /// The armed deadline, `u64::MAX` if there is none.
+    pub fn deadline(&self) -> u64 {
+        self.deadline.get()
+    }
+
+    /// Whether the timer would interrupt now.
+    pub fn is_deadline_due(&self) -> bool {
+        self.deadline.get() <= self.now.get()
+    }
+
+    /// The current address-space identifier.
+    pub fn current_asid(&self) -> u16 {
+        self.asid.get()
+    }
+
+    /// The loaded FS and GS bases.
+    pub fn bases(&self) -> (u64, u64) {
+        self.bases.get()
+    }
+
+    /// Whether FPU instructions run.
+    pub fn is_fpu_enabled(&self) -> bool {
+        self.fpu_on.get()
+    }
+
+    /// The FPU's registers.
+    pub fn fpu_words(&self) -> [u64; 64] {
+        self.fpu_words.get()
+    }
+
+    /// Changes the FPU's registers, as a user program would.
+    pub fn set_fpu_words(&self, words: [u64; 64]) {
+        self.fpu_words.set(words);
+    }
+
+    /// What [`Machine::pending_interrupt`] answers.
+    pub fn set_pending_interrupt(&self, pending: PendingInterrupt) {
+        self.pending_interrupt.set(pending == PendingInterrupt::Waiting);
+    }
+
+    /// What [`Machine::fault_address`] answers.
+    pub fn set_fault_address(&self, address: u64) {
+        self.fault_address.set(address);
+    }
+
+    /// What [`Machine::set_current_context`] was given last.
+    pub fn current_context(&self) -> *const Context {
+        self.current_context.get()
+    }
+}
+
+/// Whether an interrupt waits, for [`Machine::set_pending_interrupt`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PendingInterrupt {
+    /// None does.
+    None,
+    /// One does.
+    Waiting,
+}
+
+impl fmt::Write for &Machine {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.bytes().for_each(|byte| self.put_byte(byte));
+        Ok(())
+    }
+}

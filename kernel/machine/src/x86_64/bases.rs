@@ -1,0 +1,83 @@
+//! Segment bases: the user's FS and GS, and the kernel's own GS.
+//!
+//! Users cannot write a base directly (CR4.FSGSBASE is off), but loading a *selector* into FS or GS changes the base
+//! behind the kernel's back, and the next thread would run with it. FS and GS therefore hold the sentinel selector, which
+//! only exists in the descriptor table while [`seal`] loads it: a register that still holds it was never touched.
+
+use super::Machine;
+use crate::context::is_canonical;
+use crate::cpu::Cpu;
+use crate::selector;
+use core::arch::asm;
+use core::ptr;
+use x86_64::registers::model_specific::Msr;
+
+const IA32_FS_BASE: u32 = 0xc000_0100;
+const IA32_GS_BASE: u32 = 0xc000_0101;
+/// In the kernel, the user's GS base: `swapgs` exchanged them.
+const IA32_KERNEL_GS_BASE: u32 = 0xc000_0102;
+
+/// Loads the sentinel into FS and GS and points the kernel's GS at `cpu`.
+///
+/// # Safety
+/// `cpu`'s descriptor table is loaded on this core, and interrupts are off.
+pub(super) unsafe fn seal(cpu: &'static Cpu) {
+    let sentinel: *mut u64 = cpu.gdt.get().cast::<u64>().wrapping_add(usize::from(selector::SENTINEL >> 3));
+    // SAFETY: the descriptor is valid while the loads read it; GS is right again before anything can use it, since
+    // interrupts are off and the NMI's stub does not.
+    unsafe {
+        ptr::write_volatile(sentinel, selector::SENTINEL_PRESENT);
+        asm!("mov fs, {0:e}", "mov gs, {0:e}", in(reg) u32::from(selector::SENTINEL), options(nostack, preserves_flags));
+        Msr::new(IA32_GS_BASE).write(ptr::from_ref(cpu) as u64);
+        ptr::write_volatile(sentinel, selector::SENTINEL_ABSENT);
+    }
+}
+
+/// Writes the user's bases; one that is not canonical becomes zero.
+///
+/// # Safety
+/// GS is the kernel's at the moment.
+pub(super) unsafe fn write(fs: u64, gs: u64) {
+    let clean = |base| if is_canonical(base) { base } else { 0 };
+    // SAFETY: canonical bases cannot fault, and the kernel uses neither.
+    unsafe {
+        Msr::new(IA32_FS_BASE).write(clean(fs));
+        Msr::new(IA32_KERNEL_GS_BASE).write(clean(gs));
+    }
+}
+
+/// Whether FS and GS still hold the sentinel.
+#[inline]
+fn is_sealed() -> bool {
+    let (fs, gs): (u32, u32);
+    // SAFETY: reads two selectors.
+    unsafe {
+        asm!("mov {0:e}, fs", "mov {1:e}, gs", out(reg) fs, out(reg) gs, options(nomem, nostack, preserves_flags));
+    }
+    let sentinel = u32::from(selector::SENTINEL);
+    (fs ^ sentinel) | (gs ^ sentinel) == 0
+}
+
+impl Machine {
+    /// Loads the user's FS and GS bases; skipped while they are the loaded ones. The caller keeps them canonical.
+    #[inline]
+    pub fn load_bases(&self, fs: u64, gs: u64) {
+        if self.fs_base.get() == fs && self.gs_base.get() == gs && is_sealed() {
+            return;
+        }
+        self.reload_bases(fs, gs);
+    }
+
+    #[cold]
+    fn reload_bases(&self, fs: u64, gs: u64) {
+        self.fs_base.set(fs);
+        self.gs_base.set(gs);
+        // SAFETY: this core runs on `self.cpu`'s tables, in the kernel, with interrupts off.
+        unsafe {
+            if !is_sealed() {
+                seal(self.cpu);
+            }
+            write(fs, gs);
+        }
+    }
+}

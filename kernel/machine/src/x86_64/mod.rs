@@ -1,0 +1,119 @@
+//! The bare machine's back end: one [`Machine`] drives the core it was [started](start) on.
+//!
+//! `unsafe` in this folder has three reasons only: privileged instructions, device registers at addresses that the
+//! loader mapped, and the core's own descriptor tables. Every method stays inside what the [`Handoff`] grants this
+//! instance (ports, pins, doorbell routes), whatever its caller believes.
+//!
+//! Tests: system tests boot it; what can be computed is tested on the host beside `gate`, `selector`, `apic`, `cpu`.
+
+mod bases;
+mod console;
+pub use console::write_without_machine;
+mod fpu;
+mod local_apic;
+mod paging;
+mod pins;
+mod ports;
+mod start;
+
+pub use start::start;
+
+use crate::{Context, Cpu};
+use console::Console;
+use core::arch::asm;
+use core::arch::x86_64::_rdtsc;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use core::marker::PhantomData;
+use local_apic::LocalApic;
+use manifest::handoff::Handoff;
+use x2apic::ioapic::IoApic;
+use x86_64::registers::control::Cr2;
+
+/// The core this code runs on.
+pub struct Machine {
+    cpu: &'static Cpu,
+    handoff: &'static Handoff,
+    local_apic: LocalApic,
+    io_apic: RefCell<Option<IoApic>>,
+    console: Console,
+    /// CR3 as last written, without the no-flush bit.
+    address_space: Cell<u64>,
+    tagging: paging::Tagging,
+    fs_base: Cell<u64>,
+    gs_base: Cell<u64>,
+    fpu_on: Cell<bool>,
+    /// A machine never leaves its core.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Machine {
+    /// TSC ticks since the machine started.
+    #[inline]
+    pub fn now(&self) -> u64 {
+        // SAFETY: CR4.TSD restricts only users, and the instruction exists on every x86-64 processor.
+        unsafe { _rdtsc() }
+    }
+
+    /// TSC ticks per microsecond.
+    #[inline]
+    pub fn ticks_per_us(&self) -> u64 {
+        u64::from(self.handoff.tsc_mhz)
+    }
+
+    /// Arms the one-shot timer (vector `ipi::TIMER`) for TSC value `at`; a deadline in the past fires as soon as
+    /// interrupts are enabled; `u64::MAX` disarms. A far deadline may fire early: compare with [`Machine::now`].
+    #[inline]
+    pub fn set_deadline(&self, at: u64) {
+        self.local_apic.set_deadline(at);
+    }
+
+    /// Tells the local APIC that the interrupt in service is done.
+    #[inline]
+    pub fn end_of_interrupt(&self) {
+        self.local_apic.end_of_interrupt();
+    }
+
+    /// Writes the interrupt command register: the only place that does.
+    #[inline]
+    pub fn ring(&self, command: ipi::route::Command) {
+        self.local_apic.command(command);
+    }
+
+    /// Whether an interrupt waits for this core; meant for preemption points.
+    #[inline]
+    pub fn pending_interrupt(&self) -> bool {
+        self.local_apic.has_request()
+    }
+
+    /// Linear address of the last page fault.
+    #[inline]
+    pub fn fault_address(&self) -> u64 {
+        Cr2::read_raw()
+    }
+
+    /// Names the context that the next kernel entry saves to and the next exit restores.
+    #[inline]
+    pub fn set_current_context(&self, context: *const Context) {
+        self.cpu.current.set(context);
+    }
+
+    /// Stops this core for ever. Only an NMI still runs, and returns here.
+    pub fn park(&self) -> ! {
+        park()
+    }
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Machine").field("core", &self.cpu.index()).finish_non_exhaustive()
+    }
+}
+
+/// Stops the core this runs on for ever, when there is no [`Machine`] to ask.
+pub fn park() -> ! {
+    loop {
+        // SAFETY: halting with interrupts off touches nothing.
+        unsafe { asm!("cli", "hlt", options(nomem, nostack)) };
+    }
+}

@@ -1,0 +1,171 @@
+//! From the loader's minimal processor state to the kernel's: tables, control registers, MSRs, interrupt controllers.
+//!
+//! Control registers are written whole, so that nothing a firmware left on (performance counters for users, AVX,
+//! segment-base instructions, virtualisation) stays on.
+
+use super::bases;
+use super::console::Console;
+use super::local_apic::LocalApic;
+use super::paging::Tagging;
+use super::{Machine, fpu, paging, pins};
+use crate::context::{
+    FLAGS_ALIGNMENT, FLAGS_DIRECTION, FLAGS_INTERRUPT, FLAGS_IO_PRIVILEGE, FLAGS_NESTED, FLAGS_RESUME, FLAGS_TRAP,
+};
+use crate::cpu::{Cpu, TaskState};
+use crate::{gate, selector};
+use core::arch::asm;
+use core::arch::x86_64::__cpuid;
+use core::cell::{Cell, RefCell};
+use core::marker::PhantomData;
+use manifest::handoff::{Handoff, STACK_STRIDE, STACK_VIRT_BASE, features};
+use x86_64::VirtAddr;
+use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
+use x86_64::instructions::tables::{lgdt, lidt, load_tss};
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags, Efer, EferFlags};
+use x86_64::registers::model_specific::Msr;
+use x86_64::structures::DescriptorTablePointer;
+use x86_64::structures::gdt::SegmentSelector;
+
+const IA32_SYSENTER_CS: u32 = 0x174;
+const IA32_PAT: u32 = 0x277;
+const IA32_STAR: u32 = 0xc000_0081;
+const IA32_LSTAR: u32 = 0xc000_0082;
+const IA32_CSTAR: u32 = 0xc000_0083;
+const IA32_FMASK: u32 = 0xc000_0084;
+
+/// The power-on page attributes, but entry 4 write-combining (seL4's choice).
+const PAGE_ATTRIBUTES: u64 = 0x0007_0401_0007_0406;
+/// What `syscall` clears in RFLAGS.
+const SYSCALL_CLEARS: u64 =
+    FLAGS_TRAP | FLAGS_INTERRUPT | FLAGS_DIRECTION | FLAGS_IO_PRIVILEGE | FLAGS_NESTED | FLAGS_RESUME | FLAGS_ALIGNMENT;
+/// DR7 with every breakpoint off.
+const DEBUG_CONTROL_OFF: u64 = 0x400;
+
+unsafe extern "C" {
+    /// Where `syscall` goes; defined by the kernel image.
+    fn skerry_syscall_entry();
+    /// 256 stubs, [`gate::STUB_STRIDE`] bytes apart; defined by the kernel image.
+    fn skerry_vectors();
+}
+
+/// Takes over the core this runs on as core `core_index` of the instance. Leaves interrupts off, the FPU disabled, the
+/// timer disarmed and every pin masked.
+///
+/// # Safety
+/// Called once per core, in the state and with the [`Handoff`] that the loader promises, interrupts off. `cpu` belongs to
+/// this core alone. The image defines `skerry_syscall_entry` and `skerry_vectors`.
+pub unsafe fn start(cpu: &'static Cpu, handoff: &'static Handoff, core_index: usize) -> Machine {
+    let kernel_stack = STACK_VIRT_BASE + (core_index as u64 + 1) * STACK_STRIDE;
+    cpu.this.set(cpu);
+    cpu.set_index(core_index);
+    cpu.kernel_stack.set(kernel_stack);
+    cpu.smap.set(u64::from(handoff.features & features::SMAP != 0));
+    let tagging = Tagging::from_features(handoff.features);
+    // SAFETY: the caller vouches for `cpu` and for being the first to run here; interrupts are off throughout.
+    unsafe {
+        load_tables(cpu, kernel_stack);
+        set_control_registers(handoff.features, tagging);
+        set_system_call();
+        Msr::new(IA32_PAT).write(PAGE_ATTRIBUTES);
+        asm!("mov dr7, {}", in(reg) DEBUG_CONTROL_OFF, options(nomem, nostack));
+    }
+    // SAFETY: the loader mapped the local APIC, and this core is its only user.
+    let local_apic = unsafe { LocalApic::start(handoff) };
+    // SAFETY: the loader mapped the I/O APIC if it reports pins, and then it is this instance's alone; the instance's
+    // first core is its only user.
+    let io_apic = unsafe { pins::start(handoff, core_index) };
+    Machine {
+        cpu,
+        handoff,
+        local_apic,
+        io_apic: RefCell::new(io_apic),
+        console: Console::open(handoff, core_index),
+        address_space: Cell::new(paging::read_root()),
+        tagging,
+        fs_base: Cell::new(0),
+        gs_base: Cell::new(0),
+        fpu_on: Cell::new(false),
+        not_send: PhantomData,
+    }
+}
+
+/// # Safety
+/// `cpu` is this core's alone and lives for ever; its tables are not in use yet.
+unsafe fn load_tables(cpu: &'static Cpu, kernel_stack: u64) {
+    let stacks = [cpu.fatal_stack.top(), cpu.nmi_stack.top(), cpu.debug_stack.top()];
+    let stubs = skerry_vectors as *const () as u64;
+    // SAFETY: nothing reads the tables yet, so nothing is aliased.
+    unsafe {
+        *cpu.task.get() = TaskState::new(kernel_stack, stacks);
+        *cpu.gdt.get() = selector::gdt(cpu.task.get() as u64, TaskState::LIMIT);
+        gate::fill(&mut *cpu.idt.get(), stubs);
+    }
+    // SAFETY: the tables are complete, well-formed, mapped, and never move; DS, ES and SS may be anything of ring 0 in
+    // long mode, and no code relies on GS or FS before they are set.
+    unsafe {
+        lgdt(&table(cpu.gdt.get() as u64, size_of_val(&cpu.gdt)));
+        CS::set_reg(SegmentSelector(selector::KERNEL_CODE));
+        SS::set_reg(SegmentSelector(selector::KERNEL_DATA));
+        DS::set_reg(SegmentSelector(0));
+        ES::set_reg(SegmentSelector(0));
+        lidt(&table(cpu.idt.get() as u64, size_of_val(&cpu.idt)));
+        load_tss(SegmentSelector(selector::TASK));
+        bases::seal(cpu);
+        bases::write(0, 0);
+    }
+}
+
+fn table(base: u64, bytes: usize) -> DescriptorTablePointer {
+    DescriptorTablePointer { limit: bytes as u16 - 1, base: VirtAddr::new_truncate(base) }
+}
+
+/// # Safety
+/// The processor has what `available` says, and paging is already in the form the loader promises.
+unsafe fn set_control_registers(available: u32, tagging: Tagging) {
+    let mut cr4 =
+        Cr4Flags::PHYSICAL_ADDRESS_EXTENSION | Cr4Flags::PAGE_GLOBAL | Cr4Flags::OSFXSR | Cr4Flags::OSXMMEXCPT_ENABLE;
+    let optional = [
+        (features::SMEP, Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION),
+        (features::SMAP, Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION),
+        (features::UMIP, Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION),
+    ];
+    for (feature, flag) in optional {
+        cr4.set(flag, available & feature != 0);
+    }
+    const CPUID_MACHINE_CHECK: u32 = 1 << 7;
+    cr4.set(Cr4Flags::MACHINE_CHECK_EXCEPTION, __cpuid(1).edx & CPUID_MACHINE_CHECK != 0);
+    cr4.set(Cr4Flags::PCID, tagging == Tagging::Pcid);
+    let cr0 = Cr0Flags::PROTECTED_MODE_ENABLE
+        | Cr0Flags::MONITOR_COPROCESSOR
+        | Cr0Flags::EXTENSION_TYPE
+        | Cr0Flags::NUMERIC_ERROR
+        | Cr0Flags::WRITE_PROTECT
+        | Cr0Flags::PAGING;
+    let efer = EferFlags::SYSTEM_CALL_EXTENSIONS
+        | EferFlags::LONG_MODE_ENABLE
+        | EferFlags::LONG_MODE_ACTIVE
+        | EferFlags::NO_EXECUTE_ENABLE;
+    // SAFETY: paging, long mode, write protection and no-execute stay as the loader set them; the low bits of CR3 are
+    // zero, as setting PCIDE needs; the rest concerns users.
+    unsafe {
+        Cr4::write_raw(cr4.bits());
+        Cr0::write_raw(cr0.bits());
+        Efer::write_raw(efer.bits());
+        asm!("fninit", options(nomem, nostack));
+        fpu::set_task_switched();
+    }
+}
+
+/// # Safety
+/// The image's entry stub is what `skerry_syscall_entry` names.
+unsafe fn set_system_call() {
+    let entry = skerry_syscall_entry as *const () as u64;
+    // SAFETY: the selectors are those of the loaded table, and the entry is canonical kernel text.
+    unsafe {
+        Msr::new(IA32_STAR).write(selector::STAR);
+        Msr::new(IA32_LSTAR).write(entry);
+        Msr::new(IA32_CSTAR).write(entry);
+        Msr::new(IA32_FMASK).write(SYSCALL_CLEARS);
+        Msr::new(IA32_SYSENTER_CS).write(0);
+    }
+}

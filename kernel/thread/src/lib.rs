@@ -1,0 +1,36 @@
+//! Threads and time: control blocks, scheduling contexts and their refills, run queues, domains, reply chains.
+//!
+//! The MCS model of seL4: a thread runs on a *scheduling context* (budget per period), which may be donated along calls;
+//! the scheduler picks the highest-priority thread whose context has budget. The layer owns invariants T1–T7 of
+//! `docs/invariants.md` (run queue ↔ state, refill sums, acyclic reply chains). It knows nothing of messages: where a
+//! budget's end must become a fault message, [`Budget::Timeout`] says so and the caller sends it.
+//!
+//! Tests: in each module, on the host model.
+#![cfg_attr(target_os = "none", no_std)]
+#![forbid(unsafe_code)]
+
+mod core_state;
+mod donation;
+mod fault;
+mod queue;
+mod ready;
+mod refill;
+pub mod registers;
+mod reply;
+mod sched_context;
+mod schedule;
+mod state;
+mod tcb;
+mod time;
+
+pub use donation::Donate;
+pub use core_state::{Action, Core};
+pub use fault::{Fault, Phase, lookup_words};
+pub use queue::Queue;
+pub use ready::{DOMAIN_SLOTS, DOMAINS, DomainSlot, PRIORITIES, ReadyQueues};
+pub use reply::{Chain, Reply};
+pub use sched_context::{Refill, SchedContext};
+pub use schedule::{Budget, Threads, TimeoutFault};
+pub use state::State;
+pub use tcb::{Tcb, TcbSlot, flag};
+pub use time::{BOOT_SLICE_US, Clock, Ticks};

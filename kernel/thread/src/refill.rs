@@ -1,0 +1,211 @@
+//! Sporadic-server refills: a ring of (time, amount) kept ordered, whose amounts always sum to the budget.
+//!
+//! Invariant T4: refills are ordered and do not overlap, each but the last of a round-robin pair is at least the minimum
+//! budget, and they sum to the budget. Algorithm: the sporadic servers of the seL4 MCS model (Lyons et al., EuroSys 2018).
+
+use crate::{Clock, Refill, SchedContext, Ticks};
+use memory::Ref;
+
+/// Refills of a round-robin context: what is left, and what was used.
+pub(crate) const MIN_REFILLS: u32 = 2;
+
+/// The refill ring of one context at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Refills {
+    pub(crate) context: Ref<SchedContext>,
+    pub(crate) clock: Clock,
+}
+
+impl Refills {
+    fn following(self, index: u32) -> u32 {
+        if index + 1 >= self.context.refill_max.get() { 0 } else { index + 1 }
+    }
+
+    fn get(self, index: u32) -> Refill {
+        let slot = SchedContext::slot(self.context, index);
+        Refill { time: slot.time.get(), amount: slot.amount.get() }
+    }
+
+    fn put(self, index: u32, refill: Refill) {
+        let slot = SchedContext::slot(self.context, index);
+        slot.time.set(refill.time);
+        slot.amount.set(refill.amount);
+    }
+
+    #[inline(always)]
+    pub(crate) fn head(self) -> Refill {
+        self.get(self.context.refill_head.get())
+    }
+
+    fn set_head(self, refill: Refill) {
+        self.put(self.context.refill_head.get(), refill);
+    }
+
+    fn tail(self) -> Refill {
+        self.get(self.context.refill_tail.get())
+    }
+
+    fn set_tail(self, refill: Refill) {
+        self.put(self.context.refill_tail.get(), refill);
+    }
+
+    fn is_single(self) -> bool {
+        self.context.refill_head.get() == self.context.refill_tail.get()
+    }
+
+    fn len(self) -> u32 {
+        let (head, tail) = (self.context.refill_head.get(), self.context.refill_tail.get());
+        if head <= tail { tail - head + 1 } else { tail + 1 + self.context.refill_max.get() - head }
+    }
+
+    fn pop(self) -> Refill {
+        let refill = self.head();
+        self.context.refill_head.set(self.following(self.context.refill_head.get()));
+        refill
+    }
+
+    fn push(self, refill: Refill) {
+        self.context.refill_tail.set(self.following(self.context.refill_tail.get()));
+        self.set_tail(refill);
+    }
+
+    /// Whether the head may be used at `now`.
+    #[inline(always)]
+    pub(crate) fn is_ready(self, now: Ticks) -> bool {
+        self.head().time <= now
+    }
+
+    /// Whether the head has the minimum budget left after `usage`.
+    #[inline(always)]
+    pub(crate) fn is_sufficient(self, usage: Ticks) -> bool {
+        self.head().amount.saturating_sub(usage) >= self.clock.min_budget()
+    }
+
+    fn add_used_slot_if_round_robin(self) {
+        if self.context.is_round_robin() {
+            let time = self.head().time;
+            self.push(Refill { time, amount: 0 });
+        }
+    }
+
+    /// Configures a context that was not: the whole budget is available from `now`.
+    pub(crate) fn create(self, max: u32, budget: Ticks, period: Ticks, now: Ticks) {
+        self.context.period.set(period);
+        self.context.refill_head.set(0);
+        self.context.refill_tail.set(0);
+        self.context.refill_max.set(max);
+        self.set_head(Refill { time: now, amount: budget });
+        self.add_used_slot_if_round_robin();
+    }
+
+    /// Reconfigures an active context without ever exceeding the new budget in a new period.
+    pub(crate) fn update(self, max: u32, budget: Ticks, period: Ticks, now: Ticks) {
+        let mut head = self.head();
+        self.context.refill_head.set(0);
+        self.context.refill_tail.set(0);
+        self.context.refill_max.set(max);
+        self.context.period.set(period);
+        if head.time <= now {
+            head.time = now;
+        }
+        if head.amount >= budget {
+            head.amount = budget;
+            self.set_head(head);
+            self.add_used_slot_if_round_robin();
+        } else {
+            self.set_head(head);
+            self.push(Refill { time: head.time.saturating_add(period), amount: budget - head.amount });
+        }
+    }
+
+    /// Books `used` time to come back at its time.
+    fn schedule_used(self, used: Refill) {
+        let tail = self.tail();
+        if tail.time.saturating_add(tail.amount) >= used.time {
+            self.set_tail(Refill { amount: tail.amount + used.amount, ..tail });
+        } else if self.len() < self.context.refill_max.get() {
+            self.push(used);
+        } else {
+            // Full: delay the tail so that the two are one, ending when the later would.
+            self.set_tail(Refill {
+                time: used.time.saturating_sub(tail.amount),
+                amount: tail.amount + used.amount,
+            });
+        }
+    }
+
+    /// Charges `usage` ticks to a context that is not round-robin.
+    pub(crate) fn charge(self, mut usage: Ticks) {
+        let period = self.context.period.get();
+        let limit = self.clock.max_release_time();
+        while self.head().amount <= usage && self.head().time < limit {
+            let head = self.head();
+            usage -= head.amount;
+            let later = Refill { time: head.time.saturating_add(period), ..head };
+            if self.is_single() {
+                self.set_head(later);
+            } else {
+                self.pop();
+                self.schedule_used(later);
+            }
+        }
+        let head = self.head();
+        if usage > 0 && head.time < limit {
+            self.set_head(Refill { time: head.time + usage, amount: head.amount - usage });
+            self.schedule_used(Refill { time: head.time.saturating_add(period), amount: usage });
+        }
+        while self.head().amount < self.clock.min_budget() && !self.is_single() {
+            let head = self.pop();
+            let next = self.head();
+            self.set_head(Refill {
+                time: next.time.saturating_sub(head.amount),
+                amount: next.amount + head.amount,
+            });
+        }
+    }
+
+    /// Moves `usage` from what is left to what was used, of a round-robin context.
+    pub(crate) fn charge_round_robin(self, usage: Ticks) {
+        let (head, tail) = (self.head(), self.tail());
+        let usage = usage.min(head.amount);
+        self.set_head(Refill { amount: head.amount - usage, ..head });
+        self.set_tail(Refill { amount: tail.amount + usage, ..tail });
+    }
+
+    /// Makes the full time slice available again.
+    pub(crate) fn restart_round_robin(self) {
+        let (head, tail) = (self.head(), self.tail());
+        self.set_head(Refill { amount: head.amount + tail.amount, ..head });
+        self.set_tail(Refill { amount: 0, ..tail });
+    }
+
+    /// Forgets time that passed unused: a head that is ready starts at `now`. Says whether it was.
+    pub(crate) fn unblock(self, now: Ticks) -> bool {
+        if self.context.is_round_robin() || !self.is_ready(now) {
+            return false;
+        }
+        self.set_head(Refill { time: now, ..self.head() });
+        while !self.is_single() {
+            let head = self.head();
+            let next = self.get(self.following(self.context.refill_head.get()));
+            if next.time > head.time.saturating_add(head.amount) {
+                break;
+            }
+            self.pop();
+            self.set_head(Refill { time: head.time, amount: next.amount + head.amount });
+        }
+        true
+    }
+
+    /// All refills added up: the budget.
+    #[cfg(not(target_os = "none"))]
+    pub(crate) fn sum(self) -> Ticks {
+        let mut index = self.context.refill_head.get();
+        let mut sum = self.get(index).amount;
+        while index != self.context.refill_tail.get() {
+            index = self.following(index);
+            sum += self.get(index).amount;
+        }
+        sum
+    }
+}

@@ -1,0 +1,62 @@
+//! Reply objects: who waits for the reply, and the chain along which time was donated.
+//!
+//! ```text
+//! scheduling context ──reply──▶ Reply (newest) ──previous──▶ Reply ──previous──▶ …
+//!         ▲───────next(head)──────┘      ▲────────next───────────┘
+//! ```
+//!
+//! Invariant T6: chains are acyclic; `next` of the newest names the scheduling context, of the others the newer reply.
+
+use crate::{SchedContext, Tcb};
+use core::cell::Cell;
+use memory::{Phys, Ref};
+
+/// Where [`Reply::next`] leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chain {
+    /// In no chain, or its newest part was cut off.
+    None,
+    /// The newest reply of the chain that this context was donated along.
+    Head(Ref<SchedContext>),
+    /// A newer reply.
+    Reply(Ref<Reply>),
+}
+
+/// A reply object, 32 bytes.
+#[repr(C, align(32))]
+#[derive(Debug)]
+pub struct Reply {
+    /// The caller that waits (blocked on reply), or the receiver that offers this object (blocked on receive).
+    pub thread: Cell<Option<Ref<Tcb>>>,
+    /// The next older reply of the chain.
+    pub previous: Cell<Option<Ref<Reply>>>,
+    next: Cell<u64>,
+    reserved: Cell<u64>,
+}
+
+memory::object!(Reply);
+
+const _: () = assert!(size_of::<Reply>() == 1 << abi::object::REPLY_BITS);
+
+const HEAD: u64 = 1;
+
+impl Reply {
+    /// The next newer element of the chain.
+    pub fn next(&self) -> Chain {
+        let word = self.next.get();
+        match (word, word & HEAD) {
+            (0, _) => Chain::None,
+            (_, 0) => Chain::Reply(Ref::at(Phys(word))),
+            _ => Chain::Head(Ref::at(Phys(word & !HEAD))),
+        }
+    }
+
+    /// Sets the next newer element.
+    pub fn set_next(&self, next: Chain) {
+        self.next.set(match next {
+            Chain::None => 0,
+            Chain::Head(context) => context.phys().0 | HEAD,
+            Chain::Reply(reply) => reply.phys().0,
+        });
+    }
+}

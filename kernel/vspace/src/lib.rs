@@ -1,0 +1,22 @@
+//! Address spaces: page tables as objects, frames mapped into them, and ASIDs that name them.
+//!
+//! A VSpace is a top-level table (PML4). Its upper half is the instance's own kernel half, copied when the table is made,
+//! and never changed (invariant V1); its lower half holds only tables and frames that user capabilities put there
+//! (invariant V2). The layer decides where an entry goes and flushes what must be flushed; it knows nothing of threads.
+//!
+//! Tests: `tests` in each module, on the host model of the machine.
+#![cfg_attr(target_os = "none", no_std)]
+#![forbid(unsafe_code)]
+
+mod asid;
+mod entry;
+mod map;
+mod table;
+
+pub use asid::{AsidPool, AsidTable, POOL_ENTRIES};
+pub use entry::{Attributes, Entry};
+pub use map::{MapError, Mapper};
+pub use table::{Level, Table};
+
+/// First address above the user half.
+pub const USER_TOP: u64 = abi::vm::USER_TOP;

@@ -1,0 +1,187 @@
+//! What the loader leaves for one kernel instance: one page in the instance's own memory, read-only to it.
+//!
+//! The page names only what this instance may know: its cores, its slice, its devices and its doorbell routes. All
+//! addresses are physical unless the name says `virt`. See `docs/boot.md` for the memory map it describes.
+
+use crate::record::Memory;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// First word of a [`Handoff`].
+pub const MAGIC: u64 = u64::from_le_bytes(*b"SKERRYHO");
+/// Version of the layout.
+pub const VERSION: u32 = 1;
+/// Most cores one instance can have.
+pub const MAX_CORES: usize = 64;
+/// Most doorbell routes out of one instance.
+pub const MAX_ROUTES: usize = 64;
+/// Most device ranges of one instance (channels included).
+pub const MAX_DEVICES: usize = 64;
+/// Most I/O port ranges of one instance.
+pub const MAX_PORTS: usize = 32;
+/// Most RAM ranges of one instance.
+pub const MAX_MEMORY: usize = 8;
+/// Most distinct top-level page-table entries in the kernel half.
+pub const MAX_TOP_ENTRIES: usize = 8;
+
+/// Byte offset in the handoff page of a copy of the ACPI root pointer (36 bytes; zeros if none was found).
+pub const ROOT_POINTER_COPY: usize = 4096 - 64;
+
+/// Where the kernel image is linked and mapped: the top 2 GiB.
+pub const KERNEL_VIRT_BASE: u64 = 0xffff_ffff_8000_0000;
+/// Where the handoff page is mapped (read-only, no-execute).
+pub const HANDOFF_VIRT: u64 = 0xffff_ffff_bfe0_0000;
+/// Where the page that switches address spaces is mapped (read-execute); the instance owns a copy.
+pub const TRAMPOLINE_VIRT: u64 = 0xffff_ffff_bfe0_2000;
+/// Where the local APIC's registers are mapped (read-write, uncached, no-execute), in xAPIC and x2APIC mode alike.
+pub const LOCAL_APIC_VIRT: u64 = 0xffff_ffff_bfe0_4000;
+/// Where the I/O APIC's registers are mapped, in the instance that owns it.
+pub const IO_APIC_VIRT: u64 = 0xffff_ffff_bfe0_5000;
+/// First of the kernel stacks; core n's lies at `+ n * STACK_STRIDE`, an unmapped guard below each.
+pub const STACK_VIRT_BASE: u64 = 0xffff_ffff_bff0_0000;
+/// Distance between two kernel stacks, guard included.
+pub const STACK_STRIDE: u64 = 0x8000;
+/// Size of one kernel stack.
+pub const STACK_BYTES: u64 = 0x4000;
+/// The kernel window: physical address `p` of the slice is mapped at `WINDOW_VIRT_BASE + p`.
+pub const WINDOW_VIRT_BASE: u64 = 0xffff_8000_0000_0000;
+/// Physical addresses from here on cannot be in the window (46 bits: 64 TiB).
+pub const WINDOW_PHYS_LIMIT: u64 = 1 << 46;
+
+macro_rules! record {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident : $ty:ty),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+        #[repr(C)]
+        pub struct $name { $($(#[$field_meta])* pub $field: $ty),+ }
+    };
+}
+
+record! {
+    /// A doorbell this instance may ring; its position in [`Handoff::routes`] is the route number.
+    Route {
+        /// Local APIC id of the core that is interrupted.
+        apic_id: u32,
+        /// CPU vector raised there.
+        vector: u32,
+    }
+}
+
+record! {
+    /// I/O ports `first ..= last`.
+    PortRange {
+        /// First port.
+        first: u16,
+        /// Last port, itself included.
+        last: u16,
+    }
+}
+
+record! {
+    /// A top-level (PML4) entry of the kernel half, copied into every user VSpace.
+    TopEntry {
+        /// Index in the table, 256..512.
+        index: u64,
+        /// The entry, as the processor reads it.
+        value: u64,
+    }
+}
+
+record! {
+    /// The page itself.
+    Handoff {
+        /// [`MAGIC`].
+        magic: u64,
+        /// [`VERSION`].
+        version: u32,
+        /// Bits of [`features`].
+        features: u32,
+        /// Processors of this instance.
+        core_count: u32,
+        /// Valid entries of `memory`.
+        memory_count: u32,
+        /// Valid entries of `devices`.
+        device_count: u32,
+        /// Valid entries of `ports`.
+        port_count: u32,
+        /// Valid entries of `routes`.
+        route_count: u32,
+        /// Valid entries of `top_entries`.
+        top_entry_count: u32,
+        /// Console, as in the manifest.
+        console_kind: u32,
+        /// Console port.
+        console_port: u32,
+        /// TSC ticks per microsecond.
+        tsc_mhz: u32,
+        /// Local APIC timer ticks (divider 1) per microsecond, times 1024.
+        apic_timer_mhz_x1024: u32,
+        /// I/O APIC: number of pins (0: not ours), first global system interrupt.
+        io_apic_pins: u32,
+        /// First global system interrupt of the I/O APIC.
+        io_apic_gsi_base: u32,
+        /// I/O APIC pins this instance may route (bit n: pin n).
+        pins: u64,
+        /// User vectors this instance may allocate for MSI (bit n: CPU vector 0x30 + n).
+        msi_vectors: [u64; 2],
+        /// Doorbell vectors this instance hears (bit n: CPU vector `ipi::DOORBELL_FIRST + n`).
+        doorbells_heard: u64,
+        /// Physical address of the ACPI root pointer, 0 if none was found.
+        rsdp: u64,
+        /// The root pointer itself, zero-padded: its memory may lie in no partition.
+        rsdp_bytes: [u8; 40],
+        /// TSC when the loader began.
+        loader_start_tsc: u64,
+        /// Kernel's own memory (image, tables, stacks, this page): not in the window.
+        kernel: Memory,
+        /// The instance's top-level page table.
+        top_table: u64,
+        /// RAM ranges of the slice; `memory[0]` holds `kernel` at its base. All but `kernel` is in the window.
+        memory: [Memory; MAX_MEMORY],
+        /// Physical range of the loaded root task: segments at their offsets, gaps and bss zeroed.
+        root_image: Memory,
+        /// Lowest virtual address of the root task, page-aligned; `root_image` is mapped from here.
+        root_virt_base: u64,
+        /// Entry point of the root task.
+        root_entry: u64,
+        /// The partition manifest (page-aligned; `size` in bytes).
+        manifest: Memory,
+        /// The file area (page-aligned; multiple of 4096 bytes; may be empty): a device untyped to the kernel.
+        files: Memory,
+        /// First free byte of `memory[0]` behind all of the above, page-aligned. `memory[1..]` are wholly free.
+        free_base: u64,
+        /// Kernel-half entries of `top_table`.
+        top_entries: [TopEntry; MAX_TOP_ENTRIES],
+        /// APIC id of each core.
+        apic_ids: [u32; MAX_CORES],
+        /// MMIO and channel ranges: the kernel makes device untypeds of them.
+        devices: [Memory; MAX_DEVICES],
+        /// I/O ports the instance may issue capabilities for.
+        ports: [PortRange; MAX_PORTS],
+        /// Doorbells out.
+        routes: [Route; MAX_ROUTES],
+    }
+}
+
+const _: () = assert!(size_of::<Handoff>() <= ROOT_POINTER_COPY);
+
+/// Bits of [`Handoff::features`]: what the loader found on every core of the machine.
+pub mod features {
+    /// The local APICs run in x2APIC mode.
+    pub const X2APIC: u32 = 1;
+    /// The local APIC timer has TSC-deadline mode.
+    pub const TSC_DEADLINE: u32 = 2;
+    /// CR4.PCIDE may be set.
+    pub const PCID: u32 = 4;
+    /// `invpcid` exists.
+    pub const INVPCID: u32 = 8;
+    /// 1 GiB pages.
+    pub const HUGE_PAGES: u32 = 16;
+    /// `rdfsbase` and friends.
+    pub const FSGSBASE: u32 = 32;
+    /// SMEP was enabled.
+    pub const SMEP: u32 = 64;
+    /// SMAP was enabled.
+    pub const SMAP: u32 = 128;
+    /// UMIP was enabled.
+    pub const UMIP: u32 = 256;
+}

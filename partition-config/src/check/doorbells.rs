@@ -1,0 +1,119 @@
+//! Doorbells: every one gets a vector of its own at the core that hears it.
+
+use super::channels::Draft;
+use super::{items, name_span};
+use crate::code::Code;
+use crate::diagnostic::{Finding, Findings, Span};
+use crate::plan::Doorbell;
+use crate::read::Spot;
+use crate::schema::{self, Doorbells};
+use ipi::{DOORBELL_COUNT, DOORBELL_FIRST, DOORBELL_LAST};
+use manifest::handoff::MAX_ROUTES;
+use std::collections::BTreeMap;
+
+/// A doorbell that is wanted.
+struct Wish {
+    channel: usize,
+    /// 0: rung by the first end.
+    side: usize,
+    core: u32,
+    /// The partition that rings it.
+    sender: usize,
+    /// The vector that the file names.
+    vector: Option<Spot<u32>>,
+    /// Where to point.
+    span: Span,
+}
+
+/// For each channel, the doorbell that the first end rings, and the one that the second end rings.
+pub(super) fn resolve(
+    file: &schema::File,
+    drafts: &[Draft],
+    cores: &[Vec<u32>],
+    findings: &mut Findings,
+) -> Vec<[Option<Doorbell>; 2]> {
+    let wishes = wishes(items(&file.channel), drafts, cores, findings);
+    let mut resolved = vec![[None, None]; drafts.len()];
+    let mut taken = BTreeMap::<(u32, u32), Span>::new();
+    let mut routes = BTreeMap::<usize, usize>::new();
+    // What the file names comes first, so that the rest can go around it.
+    let (named, open): (Vec<_>, Vec<_>) = wishes.into_iter().partition(|wish| wish.vector.is_some());
+    for wish in named.into_iter().chain(open) {
+        let Some(vector) = vector(&wish, &taken, findings) else { continue };
+        let key = (wish.core, vector);
+        if let Some(first) = taken.get(&key) {
+            let message = format!("vector {vector:#x} of core {} is another doorbell's already", wish.core);
+            let finding = Finding::new(Code::DoorbellTaken, message, &wish.span, "the same vector at the same core");
+            findings.add(finding.also(first, "first here").help("choose another vector, or leave it out"));
+            continue;
+        }
+        taken.insert(key, wish.span.clone());
+        *routes.entry(wish.sender).or_default() += 1;
+        if let Some(slot) = resolved.get_mut(wish.channel).and_then(|pair| pair.get_mut(wish.side)) {
+            *slot = Some(Doorbell { core: wish.core, vector });
+        }
+    }
+    for (sender, count) in routes.into_iter().filter(|(_, count)| *count > MAX_ROUTES) {
+        let Some(partition) = items(&file.partition).get(sender) else { continue };
+        let message = format!("this partition rings {count} doorbells, the most is {MAX_ROUTES}");
+        let finding = Finding::new(Code::DoorbellExhausted, message, name_span(partition), "too many routes");
+        findings.add(finding.help("set `doorbells = \"none\"` on channels that are polled"));
+    }
+    resolved
+}
+
+fn wishes(
+    channels: &[Spot<schema::Channel>],
+    drafts: &[Draft],
+    cores: &[Vec<u32>],
+    findings: &mut Findings,
+) -> Vec<Wish> {
+    let mut wishes = Vec::new();
+    for (index, (channel, draft)) in channels.iter().zip(drafts).enumerate() {
+        let choice = channel.value.doorbells.as_ref().map_or(Doorbells::Both, |choice| choice.value);
+        let forward = matches!(choice, Doorbells::Both | Doorbells::Forward);
+        let backward = matches!(choice, Doorbells::Both | Doorbells::Backward);
+        let sides = [
+            (0, forward, &channel.value.forward_vector, "forward"),
+            (1, backward, &channel.value.backward_vector, "backward"),
+        ];
+        for (side, exists, vector, direction) in sides {
+            if let (false, Some(vector)) = (exists, vector) {
+                let message = format!("this channel has no {direction} doorbell");
+                let finding = Finding::new(Code::DoorbellVector, message, &vector.span, "a vector for nothing");
+                findings.add(finding.help("remove the vector, or change `doorbells`"));
+            }
+            let Some(ends) = draft.ends.as_ref().filter(|_| exists) else { continue };
+            let [first, second] = ends;
+            let (sender, receiver) = if side == 0 { (first, second) } else { (second, first) };
+            let Some(&core) = cores.get(receiver.partition).and_then(|cores| cores.first()) else { continue };
+            let name = channel.value.name.as_ref().map_or(&channel.span, |name| &name.span);
+            let span = vector.as_ref().map_or(name, |vector| &vector.span).clone();
+            wishes.push(Wish { channel: index, side, core, sender: sender.partition, vector: vector.clone(), span });
+        }
+    }
+    wishes
+}
+
+/// The vector named, if it is one; else the first free one.
+fn vector(wish: &Wish, taken: &BTreeMap<(u32, u32), Span>, findings: &mut Findings) -> Option<u32> {
+    let range = u32::from(DOORBELL_FIRST)..=u32::from(DOORBELL_LAST);
+    if let Some(named) = &wish.vector {
+        if range.contains(&named.value) {
+            return Some(named.value);
+        }
+        let message = format!("{:#x} is no doorbell vector", named.value);
+        let finding = Finding::new(Code::DoorbellVector, message, &named.span, "out of range");
+        findings.add(finding.help(format!("doorbell vectors are {DOORBELL_FIRST:#x} to {DOORBELL_LAST:#x}")));
+        return None;
+    }
+    let free = range.into_iter().find(|&vector| !taken.contains_key(&(wish.core, vector)));
+    if free.is_none() {
+        let message = format!("core {} has no doorbell vector left", wish.core);
+        let finding = Finding::new(Code::DoorbellExhausted, message, &wish.span, "one doorbell too many");
+        findings.add(finding.help(format!(
+            "a core can tell {DOORBELL_COUNT} doorbells apart: set `doorbells = \"none\"` on channels that are polled"
+        )));
+    }
+    free
+}

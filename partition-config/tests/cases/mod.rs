@@ -1,0 +1,59 @@
+//! The systems of `refusals.rs`: each breaks one rule, most in the smallest way.
+
+mod machine;
+mod software;
+
+use partition_config::Code;
+
+/// A system that is refused.
+pub struct Case {
+    /// Name, and name of its snapshot.
+    pub name: &'static str,
+    /// The text.
+    pub text: &'static str,
+    /// All codes it is refused with, the point of the case first.
+    pub codes: &'static [Code],
+    /// What the first code's underlined text starts with; may be empty.
+    pub culprit: &'static str,
+}
+
+pub const CASES: &[Case] = &{
+    const NOTHING: Case = Case { name: "", text: "", codes: &[], culprit: "" };
+    const COUNT: usize = machine::CASES.len() + software::CASES.len();
+    let mut all = [NOTHING; COUNT];
+    let mut next = 0;
+    while next < COUNT {
+        all[next] = if next < machine::CASES.len() {
+            machine::CASES[next]
+        } else {
+            software::CASES[next - machine::CASES.len()]
+        };
+        next += 1;
+    }
+    all
+};
+
+impl Copy for Case {}
+
+impl Clone for Case {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+/// An ELF for another processor.
+pub fn arm_elf() -> Vec<u8> {
+    let mut bytes = partition_config::elf::tiny(0x40_0000, 0x1000);
+    bytes[18] = 183;
+    bytes
+}
+
+/// Two segments, the second within the first.
+pub fn overlapping_elf() -> Vec<u8> {
+    let mut bytes = partition_config::elf::tiny(0x40_0000, 0x3000);
+    bytes[56] = 2;
+    let mut second = bytes[64..120].to_vec();
+    second[16..24].copy_from_slice(&0x40_1000_u64.to_le_bytes());
+    bytes.extend_from_slice(&second);
+    bytes
+}

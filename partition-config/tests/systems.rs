@@ -1,0 +1,78 @@
+//! The ready systems and the generated ones are valid, and the published schema is current.
+
+use partition_config::size::{Extent, MIB};
+use partition_config::{check, generate, schema_json, Console, Plan, StubImages};
+use std::path::Path;
+
+fn plan(name: &str, text: &str) -> Plan {
+    check(name, text, &StubImages::default()).unwrap_or_else(|report| panic!("{}", report.to_plain_text()))
+}
+
+fn ready(name: &str) -> Plan {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("systems").join(name);
+    plan(name, &std::fs::read_to_string(path).unwrap())
+}
+
+#[test]
+fn every_ready_system_is_valid() {
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("systems")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(ready(&name).partitions.iter().any(|partition| partition.finishes()), "{name} would never end");
+    }
+}
+
+#[test]
+fn the_smallest_system_gets_core_0_and_com1_above_the_loader() {
+    let plan = ready("one-core.toml");
+    let [solo] = plan.partitions.as_slice() else { panic!("one partition") };
+    assert_eq!((plan.name(), solo.cores.as_slice(), solo.console), ("one-core", &[0][..], Console::Uart(0x3f8)));
+    assert_eq!(solo.memory, [Extent { base: 16 * MIB, size: 4 * MIB }]);
+    assert_eq!(solo.programs[0].name, "hello");
+}
+
+#[test]
+fn the_pipeline_has_four_cores_and_a_doorbell_each_way_on_three_channels() {
+    let plan = ready("pipeline.toml");
+    assert_eq!(plan.core_count(), 4);
+    assert_eq!(plan.channels.len(), 3);
+    assert!(plan.channels.iter().flat_map(|channel| &channel.ends).all(|end| end.rings.is_some()));
+    let counter = plan.channels[1].ends[0].rings.unwrap();
+    assert_eq!((counter.core, counter.vector), (2, 0xa0));
+    assert_eq!(plan.heard_by(&plan.channels[1], 1), Some(counter));
+}
+
+#[test]
+fn generated_systems_of_any_number_of_cores_are_valid() {
+    for cores in [1, 2, 3, 4, 8, 16, 32, 64, 255] {
+        let plan = plan("generated", &generate(cores, "8M").unwrap());
+        assert_eq!(plan.core_count(), cores);
+        assert_eq!(plan.channels.len(), if cores == 1 { 0 } else { cores as usize });
+        assert!(plan.partitions.iter().all(|partition| partition.memory_bytes() == 8 * MIB));
+    }
+}
+
+#[test]
+fn nonsense_is_not_generated() {
+    assert!(generate(0, "8M").is_err());
+    assert!(generate(256, "8M").is_err());
+    assert!(generate(4, "3M").is_err());
+    assert!(generate(4, "lots").is_err());
+}
+
+#[test]
+fn the_tables_of_the_pipeline_read_well() {
+    insta::assert_snapshot!("pipeline-tables", ready("pipeline.toml").tables());
+}
+
+#[test]
+fn the_published_schema_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.json");
+    if std::env::var_os("SKERRY_UPDATE").is_some() {
+        std::fs::write(&path, schema_json()).unwrap();
+    }
+    let published = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        published == schema_json(),
+        "schema.json is stale: run the tests with SKERRY_UPDATE=1, or `cargo xtask schema`"
+    );
+}

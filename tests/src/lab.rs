@@ -1,0 +1,267 @@
+//! The laboratory: builds once, checks small systems, boots them, and keeps what every partition said.
+
+use crate::isolation::{Allowance, IO_APIC, Snapshot, Violation, judge};
+use crate::walk::{PhysicalMemory, walk};
+use anyhow::{Context, Result, anyhow, bail};
+use partition_config::plan::Partition;
+use partition_config::{Archive, Plan};
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+use xtask::artifacts::Artifacts;
+use xtask::engine::Engine;
+use xtask::engine::qmp::{Inspector, Ram};
+use xtask::images::{Checked, Inputs, check_file, check_text};
+use xtask::launch::{Start, Started, launch, launch_archive, members};
+use xtask::session::{Member, Report, Until, watch};
+use xtask::workspace;
+
+/// How long a small system may take, however busy the host.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Built programs.
+#[derive(Debug)]
+pub struct Lab {
+    artifacts: Artifacts,
+}
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Run {
+    /// What was on the machine.
+    pub members: Vec<Member>,
+    /// What it did.
+    pub report: Report,
+}
+
+impl Lab {
+    /// Builds everything.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn new() -> Result<Self> {
+        Ok(Self { artifacts: Artifacts::build()? })
+    }
+
+    /// The checked system `tests/systems/<name>.toml`.
+    ///
+    /// # Errors
+    /// When it cannot be read or is refused.
+    pub fn system(&self, name: &str) -> Result<Plan> {
+        self.file(workspace::root().join(format!("tests/systems/{name}.toml")), &Inputs::default())
+    }
+
+    /// A checked system file, with other inputs if wanted.
+    ///
+    /// # Errors
+    /// When it cannot be read or is refused.
+    pub fn file(&self, path: PathBuf, inputs: &Inputs) -> Result<Plan> {
+        accepted(check_file(&path, &self.artifacts, inputs)?)
+    }
+
+    /// The generated system of `cores` partitions with 8 MiB each.
+    ///
+    /// # Errors
+    /// When the generated text is refused.
+    pub fn generated(&self, cores: u32) -> Result<Plan> {
+        let text = partition_config::generate(cores, "8M")?;
+        accepted(check_text("generated.toml", &text, &workspace::root(), &self.artifacts, &Inputs::default()))
+    }
+
+    /// Starts `plan`, to be followed by [`Lab::follow`].
+    ///
+    /// # Errors
+    /// When the emulator does not start.
+    pub fn start(&self, plan: &Plan, start: &Start) -> Result<Started> {
+        launch(plan, &self.artifacts, start)
+    }
+
+    /// Boots `plan` on QEMU and follows it to its end.
+    ///
+    /// # Errors
+    /// When the emulator does not start.
+    pub fn boot(&self, plan: &Plan) -> Result<Run> {
+        self.boot_with(plan, &Start::on(Engine::Qemu), PATIENCE)
+    }
+
+    /// As [`Lab::boot`], on another machine.
+    ///
+    /// # Errors
+    /// As [`Lab::boot`].
+    pub fn boot_with(&self, plan: &Plan, start: &Start, patience: Duration) -> Result<Run> {
+        Self::follow(self.start(plan, start)?, plan, patience)
+    }
+
+    /// As [`Lab::boot_with`], with other bytes for the archive.
+    ///
+    /// # Errors
+    /// As [`Lab::boot`].
+    pub fn boot_archive(&self, plan: &Plan, archive: &Archive, start: &Start) -> Result<Run> {
+        Self::follow(launch_archive(plan, archive, &self.artifacts, start)?, plan, PATIENCE)
+    }
+
+    /// Follows a started system to its end.
+    ///
+    /// # Errors
+    /// When the emulator's process cannot be waited for.
+    pub fn follow(mut started: Started, plan: &Plan, patience: Duration) -> Result<Run> {
+        let members = members(plan);
+        let report = watch(&mut started.running, &members, &started.consoles, patience, Until::Finished, |_, _| {})?;
+        Ok(Run { members, report })
+    }
+
+    /// Follows a started system until every partition is ready; it runs on.
+    ///
+    /// # Errors
+    /// The transcript, when some partition does not become ready.
+    pub fn until_ready(started: &mut Started, plan: &Plan, patience: Duration) -> Result<()> {
+        let members = members(plan);
+        let report = watch(&mut started.running, &members, &started.consoles, patience, Until::Ready, |_, _| {})?;
+        let run = Run { members, report };
+        let ready = run.report.partitions.iter().all(|partition| partition.ready.is_some());
+        if ready { Ok(()) } else { Err(run.failure("not every partition became ready")) }
+    }
+}
+
+fn accepted(checked: Checked) -> Result<Plan> {
+    match checked {
+        Checked::Accepted(plan) => Ok(*plan),
+        Checked::Refused(report) => bail!("the system is refused:\n{}", report.to_plain_text()),
+    }
+}
+
+impl Run {
+    /// Fails with the transcript unless everything ended well.
+    ///
+    /// # Errors
+    /// The problems and the transcript.
+    pub fn succeeded(&self) -> Result<&Self> {
+        let problems = self.report.problems(&self.members);
+        if problems.is_empty() { Ok(self) } else { Err(self.failure(&problems.join("; "))) }
+    }
+
+    /// Fails with `why` and the transcript unless `holds`.
+    ///
+    /// # Errors
+    /// `why` and the transcript.
+    pub fn expect(&self, holds: impl FnOnce(&Report) -> Option<()>, why: &str) -> Result<&Self> {
+        holds(&self.report).map_or_else(|| Err(self.failure(why)), |()| Ok(self))
+    }
+
+    /// The lines of a partition.
+    ///
+    /// # Errors
+    /// When there is no such partition.
+    pub fn lines(&self, partition: &str) -> Result<&[String]> {
+        let found = self.report.partition(partition);
+        Ok(&found.with_context(|| format!("no partition {partition}"))?.lines)
+    }
+
+    /// An error with `why` and everything the machine said.
+    pub fn failure(&self, why: &str) -> anyhow::Error {
+        let mut text = format!("{why}\n");
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  ended: {:?} after {:?}", self.report.end, self.report.elapsed);
+        if let Some(refusal) = &self.report.refusal {
+            let _ = writeln!(text, "  refused: {} {}", refusal.code, refusal.text);
+        }
+        for partition in &self.report.partitions {
+            let _ = writeln!(
+                text,
+                "  {}: ready {:?}, exits {:?}, done {:?}, parked {:?}",
+                partition.name, partition.ready, partition.exits, partition.done, partition.parked
+            );
+            for line in partition.lines.iter().take(40) {
+                let _ = writeln!(text, "    | {line}");
+            }
+        }
+        for line in self.report.strays.iter().take(40) {
+            let _ = writeln!(text, "  machine | {line}");
+        }
+        anyhow!(text)
+    }
+}
+
+impl PhysicalMemory for Ram {
+    fn page(&self, phys: u64) -> Option<[u64; 512]> {
+        let mut bytes = [0; 4096];
+        self.read(phys, &mut bytes)?;
+        let mut words = [0; 512];
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        Some(words)
+    }
+}
+
+/// Stops a running machine `samples` times, collects the address spaces its cores are in, and judges them.
+///
+/// # Errors
+/// When the monitor does not answer.
+pub fn examine(inspector: &mut Inspector, plan: &Plan, samples: u32) -> Result<Examination> {
+    let allowances = allowances(plan);
+    let mut snapshots = vec![Snapshot::default(); allowances.len()];
+    let mut spaces = 0;
+    let mut violations = Vec::new();
+    for _ in 0..samples {
+        inspector.stop()?;
+        let memory = inspector.ram()?;
+        // Tables change while the machine runs: each stop is judged by itself.
+        snapshots.iter_mut().for_each(|snapshot| snapshot.spaces.clear());
+        let roots = inspector.page_table_roots()?;
+        for (instance, partition) in plan.partitions.iter().enumerate() {
+            let mut roots: Vec<u64> =
+                partition.cores.iter().filter_map(|&core| roots.get(core as usize)).copied().collect();
+            roots.sort_unstable();
+            roots.dedup();
+            if let Some(snapshot) = snapshots.get_mut(instance) {
+                snapshot.spaces = roots.iter().map(|&root| walk(&memory, root)).collect();
+                spaces += snapshot.spaces.len();
+            }
+        }
+        violations.extend(judge(&allowances, &snapshots));
+        inspector.resume()?;
+        std::thread::sleep(Duration::from_millis(37));
+    }
+    violations.sort();
+    violations.dedup();
+    let users = snapshots.iter().flat_map(|snapshot| &snapshot.spaces).flat_map(|space| &space.mappings);
+    let mappings = users.count();
+    Ok(Examination { violations, spaces, mappings })
+}
+
+/// What an examination found.
+#[derive(Clone, Debug)]
+pub struct Examination {
+    /// Broken rules.
+    pub violations: Vec<Violation>,
+    /// Address spaces walked, over all stops.
+    pub spaces: usize,
+    /// Mappings of the last stop.
+    pub mappings: usize,
+}
+
+/// What `plan` allows each instance.
+pub fn allowances(plan: &Plan) -> Vec<Allowance> {
+    let allowance = |(index, partition): (usize, &Partition)| {
+        let channels = plan
+            .channels
+            .iter()
+            .enumerate()
+            .filter(|(_, channel)| channel.ends.iter().any(|end| end.partition == index));
+        Allowance {
+            name: partition.name.clone(),
+            slices: partition.memory.iter().map(|range| range.base..range.end()).collect(),
+            devices: partition.mmio.iter().map(|range| range.base..range.end()).collect(),
+            channels: channels.map(|(at, channel)| (at, channel.memory.base..channel.memory.end())).collect(),
+            kernel_devices: partition
+                .owns
+                .iter()
+                .any(|device| device == "ioapic")
+                .then_some(IO_APIC)
+                .into_iter()
+                .collect(),
+        }
+    };
+    plan.partitions.iter().enumerate().map(allowance).collect()
+}

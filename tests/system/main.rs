@@ -1,0 +1,69 @@
+//! The system tests: every test boots a machine of its own and judges it by what its consoles say.
+//!
+//! Tests marked as ignored are slow; `cargo xtask test` runs them too, `--quick` leaves them out.
+//! The module says what is tested; the systems are in `../systems/`.
+
+mod boot;
+mod examples;
+mod iso;
+mod isolation;
+mod messages;
+mod refusals;
+mod walks;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tests::lab::Lab;
+
+/// How long a test takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// Seconds.
+    Quick,
+    /// Longer: left out by `--quick`.
+    Slow,
+}
+
+/// A test: boots what it needs, fails with a reason and a transcript.
+type Body = Box<dyn FnOnce(&Lab) -> anyhow::Result<()> + Send>;
+
+/// Tests being collected, with the laboratory they share.
+struct Tests {
+    lab: Arc<Lab>,
+    trials: Vec<Trial>,
+}
+
+impl Tests {
+    fn add(
+        &mut self,
+        name: impl Into<String>,
+        pace: Pace,
+        body: impl FnOnce(&Lab) -> anyhow::Result<()> + Send + 'static,
+    ) {
+        let lab = Arc::clone(&self.lab);
+        let body: Body = Box::new(body);
+        let run = move || body(&lab).map_err(|error| Failed::from(format!("{error:#}")));
+        self.trials.push(Trial::test(name, run).with_ignored_flag(pace == Pace::Slow));
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let lab = match Lab::new() {
+        Ok(lab) => Arc::new(lab),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut tests = Tests { lab, trials: Vec::new() };
+    refusals::add(&mut tests);
+    boot::add(&mut tests);
+    examples::add(&mut tests);
+    messages::add(&mut tests);
+    isolation::add(&mut tests);
+    walks::add(&mut tests);
+    iso::add(&mut tests);
+    libtest_mimic::run(&arguments, tests.trials).exit_code()
+}

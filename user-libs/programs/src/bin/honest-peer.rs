@@ -1,0 +1,4 @@
+//! Test: survives `malicious-peer`.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+runtime::entry!(programs::malice::honest);

@@ -1,0 +1,4 @@
+//! Test: scribbles over a channel.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+runtime::entry!(programs::malice::scribbler);

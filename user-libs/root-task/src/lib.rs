@@ -1,0 +1,78 @@
+//! The root task: builds a partition's programs from its manifest, starts them, and reports how they end.
+//!
+//! It is the first and most powerful user program of a partition, and the only one that holds untyped memory, IRQ control
+//! and I/O port control; programs get what the manifest says and nothing else. Nothing a manifest or a program file says
+//! makes it panic: what is wrong is printed, and the partition is done with code 102.
+//!
+//! ```text
+//! bootinfo -> partition -> program (elf, vspace, channels) -> serve
+//!                 \-> objects (untyped memory, slots), frames (files, channels, devices)
+//! ```
+//!
+//! The addresses and slots that programs see are in `runtime::layout`. Tests: beside the code, on the host.
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
+mod channels;
+pub mod console;
+pub mod elf;
+mod error;
+mod frames;
+mod objects;
+mod partition;
+mod program;
+pub mod serve;
+pub mod untyped;
+mod vspace;
+mod window;
+
+pub use error::RootError;
+pub use partition::{Running, StartError};
+
+use alloc::vec::Vec;
+use console::{Console, Record};
+use core::fmt::Write;
+use runtime::layout::EXIT_ROOT;
+use sel4::BootInfo;
+
+/// Starts the partition that `info` describes and serves it for ever; if that fails, says why and stops.
+pub fn run(info: &BootInfo<'_>, console: &mut Console) -> ! {
+    match start(info) {
+        Ok(running) => {
+            let instance = info.instance().unwrap_or_default();
+            let ticks = runtime::rdtsc().wrapping_sub(instance.loader_start_tsc);
+            console.record(Record::Ready { ticks, mhz: instance.tsc_mhz });
+            serve::serve(&running, console)
+        }
+        Err(StartError { program, error }) => {
+            console.fresh_line();
+            let _ = match program {
+                Some(name) => writeln!(console, "root task: cannot start {}: {error}", name.as_str()),
+                None => writeln!(console, "root task: cannot start the partition: {error}"),
+            };
+            stop(console)
+        }
+    }
+}
+
+/// Ends the partition with code 102.
+pub fn stop(console: &mut Console) -> ! {
+    console.record(Record::Done { code: EXIT_ROOT });
+    loop {
+        let _ = sel4::initial::TCB.suspend();
+    }
+}
+
+/// Builds and starts everything.
+fn start(info: &BootInfo<'_>) -> Result<Running, StartError> {
+    let bytes = info.manifest().ok_or(StartError { program: None, error: RootError::NoManifest })?;
+    // Chunks of bootinfo lie at any address, a manifest at a multiple of 8.
+    let mut words: Vec<u64> = Vec::with_capacity(bytes.len().div_ceil(8));
+    for chunk in bytes.chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        words.push(u64::from_le_bytes(word));
+    }
+    partition::start(info, zerocopy::IntoBytes::as_bytes(words.as_slice()))
+}

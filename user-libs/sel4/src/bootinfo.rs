@@ -1,0 +1,103 @@
+//! What the kernel tells a root task at its start: a view over the bootinfo page and the chunks behind it.
+//!
+//! The kernel is trusted, yet counts and lengths are clamped, so that no value in these pages can make the view read
+//! outside them.
+
+use crate::cap::{SchedControl, Untyped};
+use abi::bootinfo::{
+    BootInfo as Layout, ChunkId, FRAME_BYTES, Header, Instance, MAX_UNTYPEDS, SlotRegion, UntypedDesc,
+};
+
+/// The bootinfo page and its extra chunks.
+#[derive(Clone, Copy, Debug)]
+pub struct BootInfo<'a> {
+    page: &'a Layout,
+    extra: &'a [u8],
+}
+
+impl<'a> BootInfo<'a> {
+    /// The view over the page at `page`, which is what `rdi` held at the root task's entry.
+    ///
+    /// # Safety
+    /// `page` points to the bootinfo page the kernel mapped, its extra pages mapped behind it, all unchanged for `'a`.
+    pub unsafe fn from_ptr(page: *const Layout) -> BootInfo<'a> {
+        // SAFETY: mapped and unchanged by the caller's promise; a page is aligned for the layout.
+        let layout = unsafe { &*page };
+        // SAFETY: the kernel maps `extra_len` bytes from the next page on.
+        let extra =
+            unsafe { core::slice::from_raw_parts(page.cast::<u8>().add(FRAME_BYTES), layout.extra_len as usize) };
+        BootInfo { page: layout, extra }
+    }
+
+    /// The view over these parts.
+    pub const fn from_parts(page: &'a Layout, extra: &'a [u8]) -> Self {
+        Self { page, extra }
+    }
+
+    /// The page as it is.
+    pub const fn page(&self) -> &'a Layout {
+        self.page
+    }
+
+    /// Empty slots of the root task's CNode.
+    pub const fn empty(&self) -> SlotRegion {
+        self.page.empty
+    }
+
+    /// The untyped capabilities and what they cover.
+    pub fn untypeds(&self) -> impl Iterator<Item = (Untyped, UntypedDesc)> + 'a {
+        let page = self.page;
+        let count = usize::try_from(page.untyped.len()).unwrap_or(MAX_UNTYPEDS).min(MAX_UNTYPEDS);
+        (page.untyped.start..).zip(&page.untyped_list[..count]).map(|(slot, desc)| (Untyped::new(slot), *desc))
+    }
+
+    /// The scheduling control of a core of this instance.
+    pub fn sched_control(&self, core: u64) -> Option<SchedControl> {
+        let region = self.page.schedcontrol;
+        (core < region.len()).then(|| SchedControl::new(region.start + core))
+    }
+
+    /// The extra chunks: id and contents.
+    pub const fn chunks(&self) -> Chunks<'a> {
+        Chunks { rest: self.extra }
+    }
+
+    /// The contents of the first chunk of this kind.
+    pub fn chunk(&self, id: ChunkId) -> Option<&'a [u8]> {
+        self.chunks().find(|(found, _)| *found == id.word()).map(|(_, contents)| contents)
+    }
+
+    /// Skerry: the partition manifest's bytes.
+    pub fn manifest(&self) -> Option<&'a [u8]> {
+        self.chunk(ChunkId::SkerryManifest)
+    }
+
+    /// Skerry: where this instance's files and memory are, and when the loader began.
+    pub fn instance(&self) -> Option<Instance> {
+        Instance::from_bytes(self.chunk(ChunkId::SkerryInstance)?)
+    }
+
+    /// TSC ticks per microsecond.
+    pub fn tsc_mhz(&self) -> Option<u32> {
+        Some(u32::from_le_bytes(self.chunk(ChunkId::X86TscFreq)?.get(..4)?.try_into().ok()?))
+    }
+}
+
+/// Iterator over the extra chunks. Ends at the first chunk that does not fit into what is left.
+#[derive(Clone, Debug)]
+pub struct Chunks<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = (u64, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        const HEADER: usize = size_of::<Header>();
+        let word = |at: usize| Some(u64::from_le_bytes(self.rest.get(at..at + 8)?.try_into().ok()?));
+        let (id, len) = (word(0)?, usize::try_from(word(8)?).ok()?);
+        let contents = self.rest.get(HEADER..len)?;
+        self.rest = &self.rest[len..];
+        Some((id, contents))
+    }
+}

@@ -1,0 +1,70 @@
+//! The views over what the kernel writes: bootinfo pages and fault messages, well-formed and not.
+
+use abi::bootinfo::{BootInfo as Page, ChunkId, Instance, SlotRegion, UntypedDesc};
+use sel4::fault::Fault;
+use sel4::{BootInfo, Message, MessageInfo, buffer};
+
+fn chunk(id: u64, len: u64, contents: &[u8]) -> Vec<u8> {
+    [&id.to_le_bytes()[..], &len.to_le_bytes(), contents].concat()
+}
+
+#[test]
+fn chunks_are_found_by_kind() {
+    let instance = Instance { tsc_mhz: 3000, ..Instance::default() };
+    let extra = [
+        chunk(ChunkId::X86TscFreq.word(), 20, &3000u32.to_le_bytes()),
+        chunk(ChunkId::SkerryInstance.word(), 64, &instance.to_bytes()),
+        chunk(ChunkId::SkerryManifest.word(), 19, b"abc"),
+        chunk(0, 16, b""),
+    ]
+    .concat();
+    let view = BootInfo::from_parts(&Page::EMPTY, &extra);
+    assert_eq!(view.chunks().map(|(id, contents)| (id, contents.len())).last(), Some((0, 0)));
+    assert_eq!(view.tsc_mhz(), Some(3000));
+    assert_eq!(view.instance(), Some(instance));
+    assert_eq!(view.manifest(), Some(&b"abc"[..]));
+    assert_eq!(view.chunk(ChunkId::X86Vbe), None);
+}
+
+#[test]
+fn chunks_end_where_one_does_not_fit() {
+    for (len, wanted) in [(0, 0), (15, 0), (16, 1), (19, 1), (20, 0), (u64::MAX, 0)] {
+        let extra = chunk(9, len, b"abc");
+        assert_eq!(BootInfo::from_parts(&Page::EMPTY, &extra).chunks().count(), wanted, "length {len}");
+    }
+    assert_eq!(BootInfo::from_parts(&Page::EMPTY, &[0; 15]).chunks().count(), 0);
+}
+
+#[test]
+fn untypeds_are_at_most_those_described() {
+    let mut page = Page::EMPTY;
+    page.untyped = SlotRegion { start: 100, end: 102 };
+    page.untyped_list[1] = UntypedDesc { paddr: 0x1000, size_bits: 12, is_device: 1, padding: [0; 6] };
+    page.schedcontrol = SlotRegion { start: 16, end: 17 };
+    let view = BootInfo::from_parts(&page, &[]);
+    let untypeds: Vec<_> = view.untypeds().map(|(untyped, desc)| (untyped.cptr(), desc.size_bits)).collect();
+    assert_eq!(untypeds, [(100, 0), (101, 12)]);
+    assert_eq!(view.sched_control(0).map(|control| control.cptr()), Some(16));
+    assert_eq!(view.sched_control(1), None);
+    page.untyped.end = u64::MAX;
+    assert_eq!(BootInfo::from_parts(&page, &[]).untypeds().count(), 230);
+}
+
+#[test]
+fn faults_are_told_from_messages() {
+    let message = |label, length, words| Message { info: MessageInfo::new(label, 0, 0, length), words };
+    buffer::set_word(4, 50);
+    for index in 5..19 {
+        buffer::set_word(index, 100 + index as u64);
+    }
+    let decode = |label, words| Fault::from_message(&message(label, 4, words));
+    assert_eq!(decode(6, [1, 2, 0, 6]), Some(Fault::Vm { ip: 1, address: 2, prefetch: 0, fsr: 6 }));
+    assert_eq!(decode(3, [1, 2, 3, 13]), Some(Fault::UserException { ip: 1, sp: 2, flags: 3, number: 13, code: 50 }));
+    assert_eq!(decode(2, [0; 4]), Some(Fault::UnknownSyscall { ip: 115, sp: 116, number: 118 }));
+    assert_eq!(decode(5, [7, 8, 0, 0]), Some(Fault::Timeout { badge: 7, consumed_us: 8 }));
+    assert!(matches!(decode(1, [1, 2, 0, 2]), Some(Fault::Cap { ip: 1, address: 2, .. })));
+    for label in [0, 4, 7, 1 << 40] {
+        assert_eq!(decode(label, [0; 4]), None);
+    }
+    assert_eq!(decode(6, [1, 2, 0, 6]).unwrap().to_string(), "write of 0x2 failed at 0x1 (code 0x6)");
+}

@@ -1,0 +1,94 @@
+//! `cargo xtask test`: everything that must hold before a change is kept, with one plain last line.
+
+use super::{BAD, GOOD, PLAIN};
+use anyhow::{Context, Result};
+use clap::Args;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+use xtask::artifacts::{PACKAGES, cargo};
+use xtask::tally::Tally;
+use xtask::target::Library;
+use xtask::tools;
+
+/// Options of `test`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Run only the tests whose names contain this (no format check, no lints).
+    filter: Option<String>,
+    /// Leave out the slow system tests: many cores, firmware, Bochs.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Runs the tests.
+pub fn test(arguments: &Arguments) -> Result<ExitCode> {
+    tools::ensure(&[tools::BUILD, tools::QEMU, tools::ISO, tools::UEFI, tools::BOCHS])?;
+    let library = Library::ensure()?;
+    let mut total = Tally::default();
+    if arguments.filter.is_none() {
+        total += check("format", cargo().args(["fmt", "--all", "--check"]))?;
+        let lints = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        total += check("lints, host", cargo().args(lints))?;
+        // Not among `--all-targets`, since `cargo test --workspace` leaves it out.
+        let lints = ["clippy", "--quiet", "-p", "skerry-tests", "--test", "system", "--", "-D", "warnings"];
+        total += check("lints, system tests", cargo().args(lints))?;
+        total += check("lints, bare metal", &mut bare_metal_lints(&library))?;
+    }
+    let filter = arguments.filter.as_deref();
+    let mut host = cargo();
+    host.args(["test", "--quiet", "--workspace", "--no-fail-fast", "--"]).args(filter);
+    total += tests("host tests", &mut host)?;
+    let mut system = cargo();
+    system.args(["test", "--quiet", "-p", "skerry-tests", "--test", "system", "--"]).args(filter);
+    system.args((!arguments.quick).then_some("--include-ignored"));
+    total += tests("system tests", &mut system)?;
+    println!("{total}");
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn bare_metal_lints(library: &Library) -> Command {
+    let mut command = cargo();
+    command.args(["clippy", "--quiet", "--release"]);
+    library.apply(&mut command);
+    for package in PACKAGES {
+        command.args(["-p", package]);
+    }
+    command.args(["--", "-D", "warnings"]);
+    command
+}
+
+/// A step that passes or fails as a whole.
+fn check(name: &str, command: &mut Command) -> Result<Tally> {
+    let started = Instant::now();
+    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
+    let tally = Tally::one(status.success());
+    summary(name, tally, started);
+    Ok(tally)
+}
+
+/// A step made of tests that Cargo runs; what it prints is passed on.
+fn tests(name: &str, command: &mut Command) -> Result<Tally> {
+    let started = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot run {command:?}"))?;
+    let output = child.stdout.take().context("no output pipe")?;
+    let mut tally = Tally::default();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        println!("{line}");
+        tally += Tally::of_line(&line).unwrap_or_default();
+    }
+    let status = child.wait()?;
+    if !status.success() && tally.failed == 0 {
+        // It did not compile, or a test binary died.
+        tally += Tally::one(false);
+    }
+    summary(name, tally, started);
+    Ok(tally)
+}
+
+fn summary(name: &str, tally: Tally, started: Instant) {
+    let style = if tally.failed == 0 { GOOD } else { BAD };
+    let seconds = started.elapsed().as_secs_f64();
+    anstream::println!("{style}{name}{PLAIN}: {tally} ({seconds:.0} s)");
+}

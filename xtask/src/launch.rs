@@ -1,0 +1,138 @@
+//! From a checked plan to a started machine: its members, its consoles, its image.
+
+use crate::artifacts::Artifacts;
+use crate::engine::qemu::LAST_RESORT_PORT;
+use crate::engine::{self, Boot, ConsolePort, Engine, Inspection, Machine, Running};
+use crate::session::{Member, Work};
+use crate::workspace::Scratch;
+use crate::{image, iso};
+use anyhow::Result;
+use partition_config::plan::{Console, Partition, RootKind};
+use partition_config::{Archive, Plan};
+
+/// How an image gets into the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// The emulator loads an ELF.
+    Kernel,
+    /// A CD image by BIOS.
+    Iso,
+    /// A CD image by UEFI.
+    IsoUefi,
+}
+
+/// What may differ from the plan's own machine.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Emulator.
+    pub engine: Engine,
+    /// How the image gets in.
+    pub medium: Medium,
+    /// Processors, if not as many as the plan needs.
+    pub cores: Option<u32>,
+    /// End of RAM, if not what the plan needs, in bytes.
+    pub ram_end: Option<u64>,
+    /// CPU model in the emulator's words.
+    pub cpu: Option<String>,
+    /// Whether the machine can be examined.
+    pub inspection: Inspection,
+    /// Further arguments for QEMU.
+    pub extra: Vec<String>,
+}
+
+impl Start {
+    /// The usual machine on `engine`.
+    pub fn on(engine: Engine) -> Self {
+        let medium = if engine == Engine::Bochs { Medium::Iso } else { Medium::Kernel };
+        Self { engine, medium, cores: None, ram_end: None, cpu: None, inspection: Inspection::Off, extra: Vec::new() }
+    }
+}
+
+/// A started system.
+#[derive(Debug)]
+pub struct Started {
+    /// The machine.
+    pub running: Running,
+    /// For each console of the machine, the partition it belongs to.
+    pub consoles: Vec<Option<usize>>,
+    /// Holds the image.
+    _scratch: Scratch,
+}
+
+/// Makes the image of `plan` and starts a machine with it.
+///
+/// # Errors
+/// When the image cannot be made, or the emulator does not start.
+pub fn launch(plan: &Plan, artifacts: &Artifacts, start: &Start) -> Result<Started> {
+    launch_archive(plan, &plan.archive(), artifacts, start)
+}
+
+/// As [`launch`], with other bytes for the archive: for tests of what the loader refuses.
+///
+/// # Errors
+/// As [`launch`].
+pub fn launch_archive(plan: &Plan, archive: &Archive, artifacts: &Artifacts, start: &Start) -> Result<Started> {
+    let scratch = Scratch::new()?;
+    let loader = artifacts.loader()?;
+    let mut ram_end = plan.memory_end();
+    let boot = match start.medium {
+        Medium::Kernel => {
+            let path = scratch.path().join("skerry.elf");
+            std::fs::write(&path, image::append_archive(&loader, &archive.bytes, archive.load_base)?)?;
+            ram_end = archive.ram_end();
+            Boot::Kernel(path)
+        }
+        Medium::Iso | Medium::IsoUefi => {
+            let path = scratch.path().join("skerry.iso");
+            iso::write(&loader, &archive.bytes, &path)?;
+            // GRUB puts the archive where it likes; leave it room.
+            ram_end += archive.bytes.len() as u64;
+            if start.medium == Medium::Iso { Boot::Iso(path) } else { Boot::IsoUefi(path) }
+        }
+    };
+    let (consoles, ports) = consoles(plan, start.engine);
+    let machine = Machine {
+        boot,
+        cores: start.cores.unwrap_or_else(|| plan.core_count()),
+        ram_end: start.ram_end.unwrap_or(ram_end),
+        consoles: ports,
+        cpu: start.cpu.clone(),
+        inspection: start.inspection,
+        extra: start.extra.clone(),
+    };
+    Ok(Started { running: engine::start(start.engine, &machine)?, consoles, _scratch: scratch })
+}
+
+/// The partitions as the host sees them.
+pub fn members(plan: &Plan) -> Vec<Member> {
+    let member = |partition: &Partition| Member {
+        name: partition.name.clone(),
+        console: match partition.console {
+            Console::None => None,
+            Console::Uart(port) => Some(ConsolePort::Uart(port)),
+            Console::Debugcon(port) => Some(ConsolePort::Debugcon(port)),
+        },
+        work: match partition.root_kind {
+            RootKind::Skerry if partition.finishes() => Work::Finite,
+            _ => Work::Endless,
+        },
+    };
+    plan.partitions.iter().map(member).collect()
+}
+
+/// The machine's consoles with their owners; QEMU also gets the port of last resort.
+fn consoles(plan: &Plan, engine: Engine) -> (Vec<Option<usize>>, Vec<ConsolePort>) {
+    let members = members(plan);
+    let own = members.iter().enumerate().filter_map(|(index, member)| Some((Some(index), member.console?)));
+    let last_resort = (engine == Engine::Qemu).then_some((None, ConsolePort::Debugcon(LAST_RESORT_PORT)));
+    own.chain(last_resort).unzip()
+}
+
+/// The content of the file that some program of the system is granted as `name`.
+pub fn granted_file(plan: &Plan, name: &str) -> Option<Vec<u8>> {
+    let partition = plan.partitions.iter().find(|partition| {
+        let grants = partition.programs.iter().flat_map(|program| &program.grants);
+        grants.clone().any(|&grant| partition.files.get(grant).is_some_and(|file| file.name == name))
+    })?;
+    partition.files.iter().find(|file| file.name == name).map(|file| file.content.to_vec())
+}

@@ -1,0 +1,58 @@
+//! `cargo xtask`: every task of the project behind one command. Here is the command line only; the work is in
+//! `commands/`, and what both these and the system tests need is in the library.
+
+mod commands;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Check, boot and test Skerry systems.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check a system file: print its memory, cores, channels and doorbells, or say what is wrong with it.
+    Check(commands::check::Arguments),
+    /// Print a system of N partitions in which every core rings its neighbour and reports.
+    Generate(commands::generate::Arguments),
+    /// Print the JSON schema of system files.
+    Schema,
+    /// Boot a system in an emulator (without a file: the four-core word-count pipeline).
+    Run(commands::run::Arguments),
+    /// Write a CD image that boots a system on a real PC (BIOS or UEFI), in QEMU or in Bochs.
+    Image(commands::image::Arguments),
+    /// Run every test: format, lints, host tests, system tests in QEMU.
+    Test(commands::test::Arguments),
+    /// Say which tools are there, and get those that are missing.
+    Doctor,
+    /// Measure multikernel against SMP (not built yet).
+    Bench,
+    /// Climb the assurance roadmap (not built yet).
+    Assure,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Check(arguments) => commands::check::check(&arguments),
+        Command::Generate(arguments) => commands::generate::generate(&arguments),
+        Command::Schema => commands::generate::schema(),
+        Command::Run(arguments) => commands::run::run(&arguments),
+        Command::Image(arguments) => commands::image::image(&arguments),
+        Command::Test(arguments) => commands::test::test(&arguments),
+        Command::Doctor => commands::doctor::doctor(),
+        Command::Bench => commands::not_yet("bench", "measuring multikernel against SMP needs the SMP kernel"),
+        Command::Assure => commands::not_yet("assure", "the assurance roadmap's ledger and checks are not written"),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            anstream::eprintln!("{}error:{} {error:#}", commands::BAD, commands::PLAIN);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! One run from start to verdict: who is on the machine, what each partition said, and how it ended.
+//!
+//! A run ends when every partition that has work to do said `done` or `park`, when the loader refuses, when the
+//! emulator ends, or when the time is over. Partitions without a console, with services only, or with a foreign root
+//! task are never waited for. Tests: `session/tests.rs`.
+
+use crate::console::{Line, Lines, Record};
+use crate::engine::{ConsolePort, Next, Running};
+use anyhow::Result;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+/// Exit code of a partition whose kernel panicked.
+pub const PARKED_CODE: i64 = 101;
+/// How long to listen after the last partition finished.
+const LAST_WORDS: Duration = Duration::from_millis(150);
+/// How long a loader that refused may take to end the machine.
+const LAST_BREATH: Duration = Duration::from_secs(5);
+
+/// Whether a run waits for a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// It has programs that end.
+    Finite,
+    /// It runs for ever, or does not say when it is finished.
+    Endless,
+}
+
+/// A partition as the host sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its console.
+    pub console: Option<ConsolePort>,
+    /// Whether the run waits for it.
+    pub work: Work,
+}
+
+/// What one partition did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PartitionReport {
+    /// Its name.
+    pub name: String,
+    /// Plain output, line by line.
+    pub lines: Vec<String>,
+    /// `ready`: TSC ticks since the loader's start, and ticks per microsecond.
+    pub ready: Option<(u64, u64)>,
+    /// Programs that ended, with their codes, in order.
+    pub exits: Vec<(String, i64)>,
+    /// Code of `done`.
+    pub done: Option<i64>,
+    /// Message of a kernel panic.
+    pub parked: Option<String>,
+}
+
+impl PartitionReport {
+    /// Microseconds from the loader's start until the root task had started its programs.
+    pub fn ready_us(&self) -> Option<f64> {
+        self.ready.map(|(ticks, mhz)| ticks as f64 / mhz.max(1) as f64)
+    }
+
+    fn finished(&self) -> bool {
+        self.done.is_some() || self.parked.is_some()
+    }
+}
+
+/// A refusal of the loader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Stable code, see `docs/boot.md`.
+    pub code: String,
+    /// What is wrong.
+    pub text: String,
+    /// Names of the partitions on whose consoles it appeared; empty for the last-resort port only.
+    pub seen_on: Vec<String>,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Every partition that was waited for finished.
+    Finished,
+    /// The loader refused to boot.
+    Refused,
+    /// The emulator ended by itself.
+    MachineEnded(ExitStatus),
+    /// The time was over.
+    Timeout,
+}
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// One entry per partition, in the order of the members.
+    pub partitions: Vec<PartitionReport>,
+    /// The loader's refusal, if any.
+    pub refusal: Option<Refusal>,
+    /// Output of consoles that belong to nobody.
+    pub strays: Vec<String>,
+    /// Why it ended.
+    pub end: End,
+    /// How the emulator exited, if it did so by itself.
+    pub status: Option<ExitStatus>,
+    /// Wall-clock time since the start.
+    pub elapsed: Duration,
+}
+
+impl Report {
+    /// The partition called `name`.
+    pub fn partition(&self, name: &str) -> Option<&PartitionReport> {
+        self.partitions.iter().find(|partition| partition.name == name)
+    }
+
+    /// Everything that went wrong, one sentence each; empty for a successful run.
+    pub fn problems(&self, members: &[Member]) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Some(refusal) = &self.refusal {
+            problems.push(format!("the loader refused to boot: {} {}", refusal.code, refusal.text));
+        }
+        for (partition, member) in self.partitions.iter().zip(members) {
+            let name = &partition.name;
+            if let Some(text) = &partition.parked {
+                problems.push(format!("partition {name}: its kernel panicked (code {PARKED_CODE}): {text}"));
+            } else if let Some(code) = partition.done.filter(|&code| code != 0) {
+                let culprits = partition.exits.iter().filter(|(_, code)| *code != 0);
+                let culprits: Vec<_> = culprits.map(|(program, code)| format!("{program} {code}")).collect();
+                problems.push(format!("partition {name}: ended with code {code} ({})", culprits.join(", ")));
+            } else if !partition.finished() && self.refusal.is_none() && waited_for(member) {
+                let state = if partition.ready.is_some() { "still at work" } else { "never became ready" };
+                problems.push(format!("partition {name}: {state} at the end"));
+            }
+        }
+        match self.end {
+            End::MachineEnded(status) if self.refusal.is_none() => {
+                problems.push(format!("the emulator ended by itself ({status})"));
+            }
+            End::Timeout if members.iter().any(waited_for) => {
+                problems.push(format!("time over after {:.0} s", self.elapsed.as_secs_f64()));
+            }
+            _ => {}
+        }
+        problems
+    }
+}
+
+fn waited_for(member: &Member) -> bool {
+    member.work == Work::Finite && member.console.is_some()
+}
+
+/// How far to follow a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// To its end.
+    Finished,
+    /// Until every partition with a console is ready; the machine runs on.
+    Ready,
+}
+
+/// Follows `running` to its end, or as far as `until` says. `consoles` says, for each console of the machine, which member it belongs to.
+/// `observe` sees every line as it arrives.
+///
+/// # Errors
+/// When the emulator's process cannot be waited for.
+pub fn watch(
+    running: &mut Running,
+    members: &[Member],
+    consoles: &[Option<usize>],
+    patience: Duration,
+    until: Until,
+    mut observe: impl FnMut(Option<usize>, &Line),
+) -> Result<Report> {
+    let started = Instant::now();
+    let mut state = State::new(members);
+    let mut buffers: Vec<Lines> = consoles.iter().map(|_| Lines::default()).collect();
+    let mut deadline = started + patience;
+    let (mut end, mut ended_by) = (None, None);
+    loop {
+        match running.next(deadline)? {
+            Next::Output { console, bytes } => {
+                let owner = consoles.get(console).copied().flatten();
+                let lines = buffers.get_mut(console).map(|buffer| buffer.feed(&bytes)).unwrap_or_default();
+                for line in lines {
+                    observe(owner, &line);
+                    state.take(owner, line);
+                }
+                let over = if state.refusal.is_some() { Some(End::Refused) } else { state.finished(members) };
+                if until == Until::Ready && state.ready(members) {
+                    break;
+                }
+                if end.is_none()
+                    && let Some(over) = over
+                {
+                    end = Some(over);
+                    let grace = if over == End::Refused { LAST_BREATH } else { LAST_WORDS };
+                    deadline = deadline.min(Instant::now() + grace);
+                }
+            }
+            Next::Ended(status) => {
+                end = Some(end.unwrap_or(End::MachineEnded(status)));
+                ended_by = Some(status);
+                break;
+            }
+            Next::Timeout => break,
+        }
+    }
+    for (buffer, owner) in buffers.iter_mut().zip(consoles) {
+        if let Some(line) = buffer.finish() {
+            observe(*owner, &line);
+            state.take(*owner, line);
+        }
+    }
+    Ok(Report {
+        partitions: state.partitions,
+        refusal: state.refusal,
+        strays: state.strays,
+        end: end.unwrap_or(End::Timeout),
+        status: ended_by,
+        elapsed: started.elapsed(),
+    })
+}
+
+struct State {
+    partitions: Vec<PartitionReport>,
+    refusal: Option<Refusal>,
+    strays: Vec<String>,
+}
+
+impl State {
+    fn new(members: &[Member]) -> Self {
+        let partition = |member: &Member| PartitionReport { name: member.name.clone(), ..Default::default() };
+        Self { partitions: members.iter().map(partition).collect(), refusal: None, strays: Vec::new() }
+    }
+
+    fn take(&mut self, owner: Option<usize>, line: Line) {
+        let partition = owner.and_then(|index| self.partitions.get_mut(index));
+        match (line, partition) {
+            (Line::Record(Record::Refuse { code, text }), partition) => {
+                let refusal = self.refusal.get_or_insert(Refusal { code, text, seen_on: Vec::new() });
+                refusal.seen_on.extend(partition.map(|partition| partition.name.clone()));
+            }
+            (Line::Text(text), None) => self.strays.push(text),
+            (Line::Record(record), None) => self.strays.push(format!("{record:?}")),
+            (Line::Text(text), Some(partition)) => partition.lines.push(text),
+            (Line::Record(record), Some(partition)) => match record {
+                Record::Ready { ticks, mhz } => partition.ready = partition.ready.or(Some((ticks, mhz))),
+                Record::Exit { program, code } => partition.exits.push((program, code)),
+                Record::Done { code } => partition.done = partition.done.or(Some(code)),
+                Record::Park { text } => partition.parked = Some(partition.parked.take().unwrap_or(text)),
+                Record::Refuse { .. } => {}
+            },
+        }
+    }
+
+    fn ready(&self, members: &[Member]) -> bool {
+        let mut audible = self.partitions.iter().zip(members).filter(|(_, member)| member.console.is_some());
+        audible.all(|(partition, _)| partition.ready.is_some())
+    }
+
+    fn finished(&self, members: &[Member]) -> Option<End> {
+        let mut awaited = self.partitions.iter().zip(members).filter(|(_, member)| waited_for(member)).peekable();
+        (awaited.peek().is_some() && awaited.all(|(partition, _)| partition.finished())).then_some(End::Finished)
+    }
+}
+
+#[cfg(test)]
+mod tests;

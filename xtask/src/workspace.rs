@@ -1,0 +1,70 @@
+//! Where things lie: the source tree, the build directory, and a run's scratch directory.
+
+use anyhow::{Context, Result};
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The root of the source tree.
+pub fn root() -> PathBuf {
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// Cargo's build directory.
+pub fn target_dir() -> PathBuf {
+    match env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root().join(dir),
+        None => root().join("target"),
+    }
+}
+
+/// Our own corner of the build directory, created if need be.
+///
+/// # Errors
+/// When it cannot be created.
+pub fn skerry_dir() -> Result<PathBuf> {
+    let dir = target_dir().join("skerry");
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    Ok(dir)
+}
+
+/// The partition files that come with the tree.
+pub fn systems_dir() -> PathBuf {
+    root().join("partition-config/systems")
+}
+
+/// A directory for one run, removed with the value. Unique per process and per call.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    /// Creates `target/skerry/run-<pid>-<n>`.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn new() -> Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = skerry_dir()?.join(format!("run-{}-{number}", process::id()));
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Self { path })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if env::var_os("SKERRY_KEEP").is_none() {
+            // Nothing depends on its absence; a leftover is in `target/`, where leftovers belong.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}

@@ -5,7 +5,7 @@
 use crate::code::Code;
 use crate::plan::Content;
 use crate::size::PAGE;
-use object::elf::{FileHeader64, ProgramHeader64, EM_X86_64, ET_EXEC, PF_X, PT_DYNAMIC, PT_INTERP, PT_LOAD};
+use object::elf::{EM_X86_64, ET_EXEC, FileHeader64, PF_X, PT_DYNAMIC, PT_INTERP, PT_LOAD, ProgramHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, LittleEndian};
 

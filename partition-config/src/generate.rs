@@ -1,6 +1,6 @@
 //! A system with a partition for each core, in which every core rings its neighbour and reports.
 
-use crate::size::{bytes, Size, LARGE_PAGE};
+use crate::size::{LARGE_PAGE, Size, bytes};
 use std::fmt::Write as _;
 
 /// Most partitions of a generated system.

@@ -125,10 +125,6 @@ impl Images for StubImages {
     }
 
     fn data_file(&self, _name: &str, path: &str) -> io::Result<Vec<u8>> {
-        if path.starts_with("missing") {
-            self.file(path)
-        } else {
-            Ok(self.file(path).unwrap_or_default())
-        }
+        if path.starts_with("missing") { self.file(path) } else { Ok(self.file(path).unwrap_or_default()) }
     }
 }

@@ -31,7 +31,7 @@ pub use archive::Archive;
 pub use check::check;
 pub use code::Code;
 pub use diagnostic::{Finding, Report};
-pub use generate::{generate, GenerateError};
+pub use generate::{GenerateError, generate};
 pub use images::{DiskImages, Images, Overrides, StubImages};
 pub use plan::{Console, Lifetime, Partition, Plan, RootKind};
 pub use schema::schema_json;

@@ -7,8 +7,8 @@ use crate::code::Code;
 use crate::diagnostic::{Finding, Findings, Span};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::borrow::Cow;
-use toml::de::DeValue;
 use toml::Spanned;
+use toml::de::DeValue;
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use crate::archive::Archive;
 use crate::place::{DEVICE_HOLE, LOADER_HOLE};
 use crate::plan::{Channel, Console, Interrupt, Lifetime, Partition, Plan, Role, RootKind};
-use crate::size::{rough, Extent, Time};
+use crate::size::{Extent, Time, rough};
 use std::fmt::Write as _;
 
 /// Rows of text with aligned columns.
@@ -214,11 +214,7 @@ fn list<T: ToString>(items: &[T]) -> String {
 }
 
 fn dash(text: &str) -> String {
-    if text.is_empty() {
-        "-".to_owned()
-    } else {
-        text.to_owned()
-    }
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
 fn console(console: Console) -> String {

@@ -4,12 +4,12 @@
 
 use crate::code::Code;
 use crate::diagnostic::{Finding, Findings, Span};
-use crate::read::{nearest, table, wrong_type, Read, Spot};
+use crate::read::{Read, Spot, nearest, table, wrong_type};
 use crate::size::{Extent, PortExtent, Size, Time};
-use schemars::{json_schema, JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
-use toml::de::{DeTable, DeValue};
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 table! {
     /// A Skerry system: partitions of one machine, their programs, and the channels between them.
@@ -307,7 +307,8 @@ pub(crate) fn parse(text: &str, findings: &mut Findings) -> Option<File> {
 
 /// The JSON schema of the file, pretty-printed, with a final newline.
 pub fn schema_json() -> String {
-    let schema = schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<File>();
+    let mut schema = schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<File>();
+    schema.insert("title".into(), "Skerry system".into());
     // A schema is plain JSON: printing it does not fail.
     let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
     text.push('\n');

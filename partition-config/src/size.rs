@@ -2,12 +2,12 @@
 
 use crate::code::Code;
 use crate::diagnostic::{Finding, Findings};
-use crate::read::{integer, wrong_type, Read};
-use schemars::{json_schema, JsonSchema, Schema, SchemaGenerator};
+use crate::read::{Read, integer, wrong_type};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 use std::fmt;
-use toml::de::DeValue;
 use toml::Spanned;
+use toml::de::DeValue;
 
 /// One page.
 pub const PAGE: u64 = 4096;
@@ -168,12 +168,12 @@ impl fmt::Display for Time {
     }
 }
 
-/// A size for the eye: exact if it has a unit, else rounded up to the next one.
+/// A size for the eye: exact if it has a unit, else rounded up.
 pub fn rough(bytes: u64) -> String {
     match bytes {
         0..1024 => bytes.to_string(),
-        1024..0xa0_0000 => format!("{}K", bytes.div_ceil(1024)),
-        _ if bytes.is_multiple_of(GIB) => Size(bytes).to_string(),
+        _ if bytes.is_multiple_of(MIB) => Size(bytes).to_string(),
+        ..0xa0_0000 => format!("{}K", bytes.div_ceil(1024)),
         _ => format!("{}M", bytes.div_ceil(MIB)),
     }
 }

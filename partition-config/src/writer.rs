@@ -3,8 +3,8 @@
 //! `tests/properties.rs` shows that what is written decodes to the same records.
 
 use manifest::{
-    checksum, Channel, Core, Doorbell, End, File, Grant, Header, Irq, Manifest, Memory, Name, Partition, Ports,
-    Program, Range, Table, MAGIC, VERSION,
+    Channel, Core, Doorbell, End, File, Grant, Header, Irq, MAGIC, Manifest, Memory, Name, Partition, Ports, Program,
+    Range, Table, VERSION, checksum,
 };
 use zerocopy::{Immutable, IntoBytes};
 

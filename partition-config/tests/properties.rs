@@ -2,10 +2,10 @@
 
 mod strategy;
 
-use manifest::{checksum, Manifest};
+use manifest::{Manifest, checksum};
 use partition_config::size::Extent;
 use partition_config::writer::Tables;
-use partition_config::{check, Plan, StubImages};
+use partition_config::{Plan, StubImages, check};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use zerocopy::IntoBytes;

@@ -1,7 +1,7 @@
 //! The ready systems and the generated ones are valid, and the published schema is current.
 
 use partition_config::size::{Extent, MIB};
-use partition_config::{check, generate, schema_json, Console, Plan, StubImages};
+use partition_config::{Console, Plan, StubImages, check, generate, schema_json};
 use std::path::Path;
 
 fn plan(name: &str, text: &str) -> Plan {

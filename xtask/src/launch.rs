@@ -136,3 +136,11 @@ pub fn granted_file(plan: &Plan, name: &str) -> Option<Vec<u8>> {
     })?;
     partition.files.iter().find(|file| file.name == name).map(|file| file.content.to_vec())
 }
+
+/// Gives every program called `program` other arguments.
+pub fn set_arguments(plan: &mut Plan, program: &str, arguments: &[String]) {
+    let programs = plan.partitions.iter_mut().flat_map(|partition| &mut partition.programs);
+    for program in programs.filter(|found| found.name == program) {
+        program.args = arguments.to_vec();
+    }
+}

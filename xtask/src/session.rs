@@ -133,7 +133,8 @@ impl Report {
         }
         match self.end {
             End::MachineEnded(status) if self.refusal.is_none() => {
-                problems.push(format!("the emulator ended by itself ({status})"));
+                let why = if status.success() { "the machine reset itself" } else { "the emulator ended by itself" };
+                problems.push(format!("{why} ({status})"));
             }
             End::Timeout if members.iter().any(waited_for) => {
                 problems.push(format!("time over after {:.0} s", self.elapsed.as_secs_f64()));

@@ -42,65 +42,95 @@ impl WordCounts {
         all
     }
 
-    /// Compares what a guest printed (its `word count` lines in order) with this count.
+    /// Compares what a guest printed with this count: its words must be the first of [`WordCounts::ranking`], in that
+    /// order, and all of them unless it also printed the right totals.
     ///
     /// # Errors
-    /// The first difference: an order that is not by frequency, a wrong or unknown word, a missing one.
-    pub fn judge(&self, guest: &[(String, u64)]) -> Result<(), Difference> {
-        for pair in guest.windows(2) {
-            if let [first, second] = pair
-                && first.1 < second.1
-            {
-                return Err(Difference::Order { word: second.0.clone() });
+    /// The first difference.
+    pub fn judge(&self, guest: &Printed) -> Result<(), Difference> {
+        let ranking = self.ranking();
+        for (place, (word, count)) in guest.ranking.iter().enumerate() {
+            let host = ranking.get(place).copied();
+            if host != Some((word.as_str(), *count)) {
+                let host = host.map(|(word, count)| (word.to_owned(), count));
+                return Err(Difference::Place { place: place + 1, host, guest: Some((word.clone(), *count)) });
             }
         }
-        let mut seen = HashMap::new();
-        for (word, count) in guest {
-            let host = self.counts.get(word).copied().unwrap_or(0);
-            if host != *count {
-                return Err(Difference::Count { word: word.clone(), host, guest: *count });
-            }
-            if seen.insert(word, ()).is_some() {
-                return Err(Difference::Twice { word: word.clone() });
-            }
+        let host = (self.total(), self.distinct() as u64);
+        match guest.totals {
+            Some(totals) if totals != host => Err(Difference::Totals { host, guest: totals }),
+            Some(_) if !guest.ranking.is_empty() || ranking.is_empty() => Ok(()),
+            _ => match ranking.get(guest.ranking.len()) {
+                Some(&(word, count)) => {
+                    let place = guest.ranking.len() + 1;
+                    Err(Difference::Place { place, host: Some((word.to_owned(), count)), guest: None })
+                }
+                None => Ok(()),
+            },
         }
-        match self.ranking().into_iter().find(|(word, _)| !seen.contains_key(&(*word).to_owned())) {
-            Some((word, host)) => Err(Difference::Count { word: word.to_owned(), host, guest: 0 }),
-            None => Ok(()),
+    }
+}
+
+/// A guest's result: the `word count` lines among its output, and its totals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Printed {
+    /// Words and counts in the order printed.
+    pub ranking: Vec<(String, u64)>,
+    /// All words, and different words, from the line `# 120 words, 34 different`.
+    pub totals: Option<(u64, u64)>,
+}
+
+impl Printed {
+    /// The result in `lines`.
+    pub fn of(lines: &[String]) -> Self {
+        Self {
+            ranking: lines.iter().filter_map(|line| result_line(line)).collect(),
+            totals: lines.iter().find_map(|line| totals_line(line)),
         }
+    }
+
+    /// Whether there is any.
+    pub fn is_empty(&self) -> bool {
+        self.ranking.is_empty() && self.totals.is_none()
     }
 }
 
 /// How a guest's result differs from the host's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Difference {
-    /// `word` comes after a rarer one.
-    Order {
-        /// The word out of order.
-        word: String,
+    /// Another word, or another count, at a place of the ranking.
+    Place {
+        /// The place, from 1.
+        place: usize,
+        /// What the host has there.
+        host: Option<(String, u64)>,
+        /// What the guest has there.
+        guest: Option<(String, u64)>,
     },
-    /// `word` was printed more than once.
-    Twice {
-        /// The repeated word.
-        word: String,
-    },
-    /// `word` was counted differently.
-    Count {
-        /// The word.
-        word: String,
-        /// The host's count.
-        host: u64,
-        /// The guest's count.
-        guest: u64,
+    /// Other totals: all words, different words.
+    Totals {
+        /// The host's.
+        host: (u64, u64),
+        /// The guest's.
+        guest: (u64, u64),
     },
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = |entry: &Option<(String, u64)>| match entry {
+            Some((word, count)) => format!("\"{word} {count}\""),
+            None => "nothing".to_owned(),
+        };
         match self {
-            Self::Order { word } => write!(f, "\"{word}\" is listed after a rarer word"),
-            Self::Twice { word } => write!(f, "\"{word}\" is listed twice"),
-            Self::Count { word, host, guest } => write!(f, "\"{word}\": the system says {guest}, the host says {host}"),
+            Self::Place { place, host, guest } => {
+                write!(f, "at place {place} the system has {}, the host {}", entry(guest), entry(host))
+            }
+            Self::Totals { host, guest } => write!(
+                f,
+                "the system counts {} words, {} different; the host {} words, {} different",
+                guest.0, guest.1, host.0, host.1
+            ),
         }
     }
 }
@@ -114,12 +144,22 @@ pub fn result_line(line: &str) -> Option<(String, u64)> {
         .flatten()
 }
 
+/// The line `# 120 words, 34 different`.
+fn totals_line(line: &str) -> Option<(u64, u64)> {
+    let (words, different) = line.strip_prefix("# ")?.strip_suffix(" different")?.split_once(" words, ")?;
+    Some((words.parse().ok()?, different.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn guest(pairs: &[(&str, u64)]) -> Vec<(String, u64)> {
-        pairs.iter().map(|(word, count)| ((*word).to_owned(), *count)).collect()
+    fn printed(text: &str) -> Printed {
+        Printed::of(&text.lines().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    fn entry(word: &str, count: u64) -> Option<(String, u64)> {
+        Some((word.to_owned(), count))
     }
 
     #[test]
@@ -130,20 +170,24 @@ mod tests {
     }
 
     #[test]
-    fn equal_results_agree_and_ties_may_come_in_any_order() {
+    fn a_complete_result_or_the_first_words_with_totals_agree() {
         let counts = WordCounts::of(b"b a a c");
-        assert_eq!(counts.judge(&guest(&[("a", 2), ("c", 1), ("b", 1)])), Ok(()));
+        assert_eq!(counts.judge(&printed("noise here\na 2\nb 1\nc 1")), Ok(()));
+        assert_eq!(counts.judge(&printed("a 2\n# 4 words, 3 different")), Ok(()));
+        assert_eq!(WordCounts::of(b"12").judge(&printed("# 0 words, 0 different")), Ok(()));
     }
 
     #[test]
     fn every_kind_of_difference_is_named() {
         let counts = WordCounts::of(b"b a a");
-        let count = |word: &str, host, guest| Err(Difference::Count { word: word.into(), host, guest });
-        assert_eq!(counts.judge(&guest(&[("b", 1), ("a", 2)])), Err(Difference::Order { word: "a".into() }));
-        assert_eq!(counts.judge(&guest(&[("a", 3), ("b", 1)])), count("a", 2, 3));
-        assert_eq!(counts.judge(&guest(&[("a", 2)])), count("b", 1, 0));
-        assert_eq!(counts.judge(&guest(&[("a", 2), ("z", 1)])), count("z", 0, 1));
-        assert_eq!(counts.judge(&guest(&[("a", 2), ("a", 2)])), Err(Difference::Twice { word: "a".into() }));
+        let place = |place, host, guest| Err(Difference::Place { place, host, guest });
+        assert_eq!(counts.judge(&printed("b 1\na 2")), place(1, entry("a", 2), entry("b", 1)));
+        assert_eq!(counts.judge(&printed("a 3\nb 1")), place(1, entry("a", 2), entry("a", 3)));
+        assert_eq!(counts.judge(&printed("a 2")), place(2, entry("b", 1), None));
+        assert_eq!(counts.judge(&printed("a 2\nb 1\nz 1")), place(3, None, entry("z", 1)));
+        assert_eq!(counts.judge(&printed("# 3 words, 2 different")), place(1, entry("a", 2), None));
+        let totals = Err(Difference::Totals { host: (3, 2), guest: (3, 1) });
+        assert_eq!(counts.judge(&printed("a 2\n# 3 words, 1 different")), totals);
     }
 
     #[test]

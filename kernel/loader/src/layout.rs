@@ -84,7 +84,7 @@ impl Layout {
                 let (room, left) = (slice.size(), slice.end().saturating_sub(next));
                 refuse!(
                     SliceTooSmall,
-                    "partition \"{partition}\" has {room} bytes at {slice}: its {what} needs {size}, {left} are left"
+                    "partition \"{partition}\" has {room} bytes at {slice}: no room for its {what} ({size} bytes, {left} left)"
                 )
             })?;
             next = span.end();

@@ -67,9 +67,9 @@ impl MemoryMap {
         &self.pieces
     }
 
-    /// All of `span` is RAM.
-    pub fn contains(&self, span: Span) -> bool {
-        self.pieces.iter().any(|piece| piece.contains(span))
+    /// Any of `span` is RAM.
+    pub fn overlaps(&self, span: Span) -> bool {
+        self.pieces.iter().any(|piece| piece.overlaps(span))
     }
 
     /// The lowest part of `span` that is not RAM, if any.

@@ -162,8 +162,12 @@ impl System {
         }
         let mut contents: Vec<(String, Vec<u8>)> =
             contents.iter().map(|(name, bytes)| (name.to_string(), bytes.to_vec())).collect();
-        contents.extend(manifests);
         edit(&mut tables);
+        // Partitions that `edit` has added are told the same as the first.
+        for index in 2..tables.partitions.len() {
+            manifests.push((format!("manifest:{index}"), manifests[0].1.clone()));
+        }
+        contents.extend(manifests);
         tables.files = contents.iter().map(|(name, bytes)| file(name, 0, bytes)).collect();
         let mut archive = tables.encode();
         for (index, (_, bytes)) in contents.iter().enumerate() {

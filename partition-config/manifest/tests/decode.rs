@@ -1,7 +1,7 @@
 //! Decoding accepts any bytes without a panic, and names what it refuses. (Sound and slightly damaged manifests are made
 //! in `partition-config/tests/properties.rs`, where the writer is.)
 
-use manifest::{checksum, DecodeError, Header, Manifest, Name, Table, MAGIC, VERSION};
+use manifest::{DecodeError, Header, MAGIC, Manifest, Name, Table, VERSION, checksum};
 use proptest::prelude::*;
 use zerocopy::IntoBytes;
 

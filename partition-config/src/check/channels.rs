@@ -4,7 +4,7 @@ use super::{defaults, is_whole_pages, items, program_name};
 use crate::code::Code;
 use crate::diagnostic::{Finding, Findings};
 use crate::plan::End;
-use crate::read::{nearest, Spot};
+use crate::read::{Spot, nearest};
 use crate::schema::{self, Access};
 
 const DEFAULT_SIZE: u64 = 64 << 10;

@@ -1,17 +1,17 @@
 //! Devices: ports, device memory, interrupts and consoles; each has one owner, some have none.
 
-use super::claims::{refuse_clashes, Claim, Origin, Resource};
+use super::claims::{Claim, Origin, Resource, refuse_clashes};
 use super::{items, name_span};
 use crate::code::Code;
 use crate::devices::{
-    find, serial_port, DEVICES, IO_APIC, IO_APIC_REGISTERS, LOCAL_APIC_REGISTERS, RESERVED_PORTS, UART_PORTS,
+    DEVICES, IO_APIC, IO_APIC_REGISTERS, LOCAL_APIC_REGISTERS, RESERVED_PORTS, UART_PORTS, find, serial_port,
 };
 use crate::diagnostic::{Finding, Findings, Span};
 use crate::place::{LOADER_HOLE, PHYSICAL_END};
 use crate::plan::{Console, Interrupt};
-use crate::read::{nearest, Spot};
-use crate::schema::{unknown_choice, Partition};
-use crate::size::{number, Extent, PortExtent, PAGE};
+use crate::read::{Spot, nearest};
+use crate::schema::{Partition, unknown_choice};
+use crate::size::{Extent, PAGE, PortExtent, number};
 
 /// First port of the debug consoles that partitions get by default, one port each.
 pub(super) const DEBUGCON_FIRST: u16 = 0x2e00;

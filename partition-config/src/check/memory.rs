@@ -7,12 +7,12 @@ use super::{defaults, items, name_of, name_span};
 use crate::code::Code;
 use crate::diagnostic::{Finding, Findings, Span};
 use crate::elf::Image;
-use crate::need::{self, round_up, Parts};
-use crate::place::{Occupied, DEVICE_HOLE, LOADER_HOLE, PHYSICAL_END, WINDOW_END};
+use crate::need::{self, Parts, round_up};
+use crate::place::{DEVICE_HOLE, LOADER_HOLE, Occupied, PHYSICAL_END, WINDOW_END};
 use crate::plan::Need;
 use crate::read::Spot;
 use crate::schema::{self, MemoryChoice};
-use crate::size::{Extent, Size, LARGE_PAGE, MIB, PAGE};
+use crate::size::{Extent, LARGE_PAGE, MIB, PAGE, Size, rough};
 use manifest::handoff::MAX_MEMORY;
 
 /// What has to fit.

@@ -113,11 +113,7 @@ fn system_name(source_name: &str, file: &File) -> String {
     let last = source_name.rsplit(['/', '\\']).next().unwrap_or(source_name);
     let stem = last.strip_suffix(".toml").unwrap_or(last);
     let fits = !stem.is_empty() && manifest::Name::new(stem).is_some();
-    if fits {
-        stem.to_owned()
-    } else {
-        "system".to_owned()
-    }
+    if fits { stem.to_owned() } else { "system".to_owned() }
 }
 
 /// The entries of an optional array.

@@ -6,7 +6,7 @@ use crate::diagnostic::{Finding, Findings, Span};
 use crate::elf::{self, Image, Kind, Problem};
 use crate::images::Images;
 use crate::plan::{Content, File, Lifetime, Program, Role, RootKind};
-use crate::read::{nearest, Spot};
+use crate::read::{Spot, nearest};
 use crate::schema::{self, Defaults, FileGrant};
 use crate::size::{Size, Time};
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! The systems of `refusals.rs`: each breaks one rule, most in the smallest way.
 
+mod form;
 mod machine;
 mod software;
 
@@ -17,28 +18,9 @@ pub struct Case {
     pub culprit: &'static str,
 }
 
-pub const CASES: &[Case] = &{
-    const NOTHING: Case = Case { name: "", text: "", codes: &[], culprit: "" };
-    const COUNT: usize = machine::CASES.len() + software::CASES.len();
-    let mut all = [NOTHING; COUNT];
-    let mut next = 0;
-    while next < COUNT {
-        all[next] = if next < machine::CASES.len() {
-            machine::CASES[next]
-        } else {
-            software::CASES[next - machine::CASES.len()]
-        };
-        next += 1;
-    }
-    all
-};
-
-impl Copy for Case {}
-
-impl Clone for Case {
-    fn clone(&self) -> Self {
-        *self
-    }
+/// Every case.
+pub fn cases() -> impl Iterator<Item = &'static Case> {
+    [form::CASES, machine::CASES, software::CASES].into_iter().flatten()
 }
 
 /// An ELF for another processor.

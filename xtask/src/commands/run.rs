@@ -13,7 +13,7 @@ use xtask::engine::{Engine, Inspection};
 use xtask::images::{Checked, Inputs, check_file};
 use xtask::launch::{Start, launch};
 use xtask::session::{Report, Until, watch};
-use xtask::words::{WordCounts, result_line};
+use xtask::words::{Printed, WordCounts};
 use xtask::{launch, tools, workspace};
 
 /// Options of `run`.
@@ -33,9 +33,9 @@ pub struct Arguments {
     /// Give the machine so many cores instead of as many as the system needs.
     #[arg(long)]
     cores: Option<u32>,
-    /// Show so many lines of a word count.
-    #[arg(long, default_value_t = 20)]
-    top: usize,
+    /// Have the program `reporter` print so many words (its argument in the system file, else 20).
+    #[arg(long)]
+    top: Option<u32>,
     /// How the kernel runs on several cores.
     #[arg(long, value_enum, default_value = "multikernel")]
     mode: Mode,
@@ -61,17 +61,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let artifacts = Artifacts::build()?;
     let file = arguments.file.clone().unwrap_or_else(|| workspace::systems_dir().join("pipeline.toml"));
-    let plan = match check_file(&file, &artifacts, &Inputs { input: arguments.input.clone() })? {
+    let mut plan = match check_file(&file, &artifacts, &Inputs { input: arguments.input.clone() })? {
         Checked::Refused(report) => return Ok(print_refusal(report)),
         Checked::Accepted(plan) => plan,
     };
+    if let Some(top) = arguments.top {
+        launch::set_arguments(&mut plan, "reporter", &[top.to_string()]);
+    }
     let members = launch::members(&plan);
     let start = Start { cores: arguments.cores, inspection: Inspection::Off, ..Start::on(arguments.engine) };
     let mut started = launch(&plan, &artifacts, &start)?;
     let cores = arguments.cores.unwrap_or_else(|| plan.core_count());
     let count = members.len();
     anstream::println!("{QUIET}booting {}: {count} partitions, {cores} cores{PLAIN}", plan.name);
-    let mut show = Show::new(&members, arguments.top);
+    let show = Show::new(&members);
     let patience = Duration::from_secs(arguments.timeout);
     let show = |owner: Option<usize>, line: &Line| show.line(owner, line);
     let report = watch(&mut started.running, &members, &started.consoles, patience, Until::Finished, show)?;
@@ -96,11 +99,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// Compares printed word counts with the host's own. `None`: they agree, or no partition printed any.
 fn judge_words(input: &[u8], report: &Report) -> Option<String> {
-    let results = report
-        .partitions
-        .iter()
-        .map(|partition| partition.lines.iter().filter_map(|line| result_line(line)).collect::<Vec<_>>());
-    let guest = results.max_by_key(Vec::len).filter(|results| !results.is_empty())?;
+    let mut results = report.partitions.iter().map(|partition| Printed::of(&partition.lines));
+    let guest = results.find(|result| !result.is_empty())?;
     let host = WordCounts::of(input);
     match host.judge(&guest) {
         Err(difference) => Some(format!("the host's count differs: {difference}")),

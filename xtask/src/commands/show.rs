@@ -1,11 +1,9 @@
-//! A run on the terminal: each partition's lines with its prefix and colour, the control records in words, and of long
-//! word-count results the first few.
+//! A run on the terminal: each partition's lines with its prefix and colour, the control records in words.
 
 use super::{BAD, PLAIN, QUIET};
 use anstyle::{AnsiColor, Style};
 use xtask::console::{Line, Record};
 use xtask::session::Member;
-use xtask::words::result_line;
 
 const COLOURS: [AnsiColor; 6] =
     [AnsiColor::Cyan, AnsiColor::Yellow, AnsiColor::Green, AnsiColor::Magenta, AnsiColor::Blue, AnsiColor::BrightRed];
@@ -15,21 +13,18 @@ const COLOURS: [AnsiColor; 6] =
 pub struct Show {
     names: Vec<String>,
     width: usize,
-    top: usize,
-    /// Result lines seen so far, per partition.
-    results: Vec<usize>,
 }
 
 impl Show {
-    /// Shows the partitions of `members`, and the first `top` result lines of each.
-    pub fn new(members: &[Member], top: usize) -> Self {
+    /// Shows the partitions of `members`.
+    pub fn new(members: &[Member]) -> Self {
         let names: Vec<String> = members.iter().map(|member| member.name.clone()).collect();
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("machine".len());
-        Self { results: vec![0; names.len()], names, width, top }
+        Self { names, width }
     }
 
     /// Prints one line of the partition `owner`, or of the machine.
-    pub fn line(&mut self, owner: Option<usize>, line: &Line) {
+    pub fn line(&self, owner: Option<usize>, line: &Line) {
         let (name, style) = match owner.and_then(|index| Some((self.names.get(index)?, index))) {
             Some((name, index)) => (name.as_str(), colour(index)),
             None => ("machine", QUIET),
@@ -37,20 +32,7 @@ impl Show {
         let width = self.width;
         let prefix = format!("{style}{name:>width$} |{PLAIN}");
         match line {
-            Line::Text(text) => {
-                if let Some(seen) = owner.and_then(|index| self.results.get_mut(index))
-                    && result_line(text).is_some()
-                {
-                    *seen += 1;
-                    if *seen > self.top {
-                        if *seen == self.top + 1 {
-                            anstream::println!("{prefix} {QUIET}… (more with --top){PLAIN}");
-                        }
-                        return;
-                    }
-                }
-                anstream::println!("{prefix} {}", printable(text));
-            }
+            Line::Text(text) => anstream::println!("{prefix} {}", printable(text)),
             Line::Record(Record::Park { text }) => {
                 anstream::println!("{prefix} {BAD}kernel panicked:{PLAIN} {}", printable(text));
             }
@@ -78,7 +60,9 @@ fn in_words(record: &Record) -> String {
     }
 }
 
-/// A guest's text without control characters: it must not steer the terminal.
+/// A guest's text without escape sequences and control characters: it must not steer the terminal.
 fn printable(text: &str) -> String {
+    let text = anstream::adapter::strip_str(text).to_string();
+    let text = text.trim_start_matches('\r');
     text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }

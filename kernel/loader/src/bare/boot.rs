@@ -75,6 +75,10 @@ fn boot(protocol: u32, info: u64, start: u64) -> Result<Infallible, Refusal> {
     interrupts::silence_pic();
     local_apic.enable();
     let topology = find_topology(&memory, rsdp, &root_pointer, local_apic.id())?;
+    let is_device = |address| Span::new(address, PAGE).is_some_and(|page| address >= 1 << 20 && !ram.overlaps(page));
+    if let Some(lie) = topology.io_apics.iter().map(|it| it.address).find(|address| !is_device(*address)) {
+        return Err(refuse!(NoAcpi, "the ACPI tables place an I/O APIC at {lie:#x}, which is memory"));
+    }
     let io_apics = interrupts::silence_io_apics(&topology.io_apics);
     let machine =
         Machine { apic_ids: &topology.apic_ids, ram: &ram, io_apics: &io_apics, local_apic: local_apic.page() };

@@ -1,16 +1,28 @@
 //! The whole pipeline on four threads, against the simplest count there is.
 
 use super::{counter, reader, reporter, tokenizer};
-use channel::{Duplex, Polling, Region, Side};
+use channel::{Bell, Duplex, Region, Side};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
+
+/// Waiting is letting the other stages run.
+#[derive(Clone)]
+struct Yielding;
+
+impl Bell for Yielding {
+    const SLEEPS: bool = false;
+    fn ring(&self) {}
+    fn wait(&self) {
+        std::thread::yield_now();
+    }
+}
 
 /// The words of `text` as the stages find them, most frequent first.
 fn piped(text: &[u8], channel_bytes: usize, most: usize) -> Vec<(String, u64)> {
     let memory: Vec<Vec<AtomicU64>> =
         (0..3).map(|_| (0..channel_bytes / 8).map(|_| AtomicU64::new(0)).collect()).collect();
-    let open = |index: usize, side| Duplex::open(Region::from_words(&memory[index]), side, Polling).unwrap();
+    let open = |index: usize, side| Duplex::open(Region::from_words(&memory[index]), side, Yielding).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| reader::read(text, &mut open(0, Side::First).out, || 0).unwrap());
         scope.spawn(|| {

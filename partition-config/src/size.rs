@@ -173,7 +173,7 @@ pub fn rough(bytes: u64) -> String {
     match bytes {
         0..1024 => bytes.to_string(),
         _ if bytes.is_multiple_of(MIB) => Size(bytes).to_string(),
-        ..0xa0_0000 => format!("{}K", bytes.div_ceil(1024)),
+        1024..0xa0_0000 => format!("{}K", bytes.div_ceil(1024)),
         _ => format!("{}M", bytes.div_ceil(MIB)),
     }
 }

@@ -109,6 +109,9 @@ fn the_reference_lists_every_code_and_key() {
     for key in tables.into_iter().flatten() {
         assert!(reference.contains(&format!("`{key}`")), "docs/partition-file.md lacks the key `{key}`");
     }
+    for key in File::KEYS {
+        assert!(reference.contains(&format!("[{key}]")), "docs/partition-file.md lacks the table `{key}`");
+    }
     for device in partition_config::devices::DEVICES {
         assert!(reference.contains(&format!("| `{}` |", device.name)), "docs/partition-file.md lacks {}", device.name);
     }

@@ -1,11 +1,12 @@
 //! The laboratory: builds once, checks small systems, boots them, and keeps what every partition said.
 
 use crate::isolation::{Allowance, IO_APIC, Snapshot, Violation, judge};
-use crate::walk::{PhysicalMemory, walk};
+use crate::walk::{PhysicalMemory, Privilege, walk};
 use anyhow::{Context, Result, anyhow, bail};
 use partition_config::plan::Partition;
 use partition_config::{Archive, Plan};
 use std::fmt::Write;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 use xtask::artifacts::Artifacts;
@@ -194,51 +195,63 @@ impl PhysicalMemory for Ram {
     }
 }
 
-/// Stops a running machine `samples` times, collects the address spaces its cores are in, and judges them.
+/// Stops a running machine `samples` times and judges what it finds: the address spaces the cores are in, and every
+/// other top-level table in the instances' memory (programs that are waiting).
 ///
 /// # Errors
 /// When the monitor does not answer.
 pub fn examine(inspector: &mut Inspector, plan: &Plan, samples: u32) -> Result<Examination> {
     let allowances = allowances(plan);
-    let mut snapshots = vec![Snapshot::default(); allowances.len()];
-    let mut spaces = 0;
-    let mut violations = Vec::new();
+    let mut result = Examination::default();
     for _ in 0..samples {
         inspector.stop()?;
         let memory = inspector.ram()?;
+        let active = inspector.page_table_roots()?;
         // Tables change while the machine runs: each stop is judged by itself.
-        snapshots.iter_mut().for_each(|snapshot| snapshot.spaces.clear());
-        let roots = inspector.page_table_roots()?;
-        for (instance, partition) in plan.partitions.iter().enumerate() {
-            let mut roots: Vec<u64> =
-                partition.cores.iter().filter_map(|&core| roots.get(core as usize)).copied().collect();
+        let mut snapshots = Vec::new();
+        for (partition, allowance) in plan.partitions.iter().zip(&allowances) {
+            let mut roots: Vec<u64> = Vec::new();
+            for root in partition.cores.iter().filter_map(|&core| active.get(core as usize)) {
+                roots.push(root & !0xfff);
+                roots.extend(siblings(&memory, root & !0xfff, &allowance.slices));
+            }
             roots.sort_unstable();
             roots.dedup();
-            if let Some(snapshot) = snapshots.get_mut(instance) {
-                snapshot.spaces = roots.iter().map(|&root| walk(&memory, root)).collect();
-                spaces += snapshot.spaces.len();
-            }
+            snapshots.push(Snapshot { spaces: roots.iter().map(|&root| walk(&memory, root)).collect() });
         }
-        violations.extend(judge(&allowances, &snapshots));
         inspector.resume()?;
+        result.violations.extend(judge(&allowances, &snapshots));
+        result.spaces = snapshots.iter().map(|snapshot| snapshot.spaces.len()).sum();
+        let mappings = snapshots.iter().flat_map(|snapshot| &snapshot.spaces).flat_map(|space| &space.mappings);
+        let (user, kernel): (Vec<_>, Vec<_>) = mappings.partition(|m| m.rights.privilege == Privilege::User);
+        (result.user_mappings, result.kernel_mappings) = (user.len(), kernel.len());
         std::thread::sleep(Duration::from_millis(37));
     }
-    violations.sort();
-    violations.dedup();
-    let users = snapshots.iter().flat_map(|snapshot| &snapshot.spaces).flat_map(|space| &space.mappings);
-    let mappings = users.count();
-    Ok(Examination { violations, spaces, mappings })
+    result.violations.sort();
+    result.violations.dedup();
+    Ok(result)
+}
+
+/// Pages in `slices` whose kernel half is that of the top-level table `root`: the instance's other address spaces.
+fn siblings(memory: &impl PhysicalMemory, root: u64, slices: &[Range<u64>]) -> Vec<u64> {
+    // The processor sets the accessed bit in each copy by itself.
+    let kernel_half = |page: [u64; 512]| -> Vec<u64> { page.iter().skip(256).map(|entry| entry & !0x20).collect() };
+    let Some(wanted) = memory.page(root).map(kernel_half) else { return Vec::new() };
+    let pages = slices.iter().flat_map(|slice| slice.clone().step_by(4096));
+    pages.filter(|&phys| memory.page(phys).map(kernel_half).as_ref() == Some(&wanted)).collect()
 }
 
 /// What an examination found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Examination {
-    /// Broken rules.
+    /// Broken rules, at any stop.
     pub violations: Vec<Violation>,
-    /// Address spaces walked, over all stops.
+    /// Address spaces at the last stop.
     pub spaces: usize,
-    /// Mappings of the last stop.
-    pub mappings: usize,
+    /// Their user mappings.
+    pub user_mappings: usize,
+    /// Their kernel mappings.
+    pub kernel_mappings: usize,
 }
 
 /// What `plan` allows each instance.

@@ -4,7 +4,8 @@ use crate::Pace::{Quick, Slow};
 use crate::Tests;
 use anyhow::{Context, Result, ensure};
 use partition_config::Plan;
-use tests::lab::{Lab, PATIENCE, examine};
+use tests::isolation::Rule;
+use tests::lab::{Examination, Lab, PATIENCE, examine};
 use xtask::engine::{Engine, Inspection};
 use xtask::images::Inputs;
 use xtask::launch::Start;
@@ -23,27 +24,28 @@ pub fn add(tests: &mut Tests) {
         let mut exchanged = plan.clone();
         let first = std::mem::take(&mut exchanged.partitions[0].memory);
         exchanged.partitions[0].memory = std::mem::replace(&mut exchanged.partitions[1].memory, first);
-        let found = violations(lab, &plan, &exchanged)?;
-        ensure!(found.iter().any(|text| text.contains("KernelInSlice")), "nothing was noticed: {found:?}");
+        let found = examined(lab, &plan, &exchanged)?.violations;
+        ensure!(found.iter().any(|violation| violation.rule == Rule::KernelInSlice), "nothing was noticed: {found:?}");
         Ok(())
     });
 }
 
 fn isolated(lab: &Lab, plan: &Plan) -> Result<()> {
-    let found = violations(lab, plan, plan)?;
-    ensure!(found.is_empty(), "isolation is broken:\n{}", found.join("\n"));
+    let Examination { violations, spaces, user_mappings, kernel_mappings } = examined(lab, plan, plan)?;
+    eprintln!("{}: {spaces} address spaces, {user_mappings} user and {kernel_mappings} kernel mappings", plan.name);
+    let text: Vec<_> = violations.iter().map(ToString::to_string).collect();
+    ensure!(text.is_empty(), "isolation is broken:\n{}", text.join("\n"));
+    // In each partition at least the kernel's own tables and the root task's.
+    let count = plan.partitions.len();
+    ensure!(spaces >= 2 * count, "only {spaces} address spaces of {count} partitions were seen");
+    ensure!(user_mappings >= count, "only {user_mappings} user mappings were seen");
     Ok(())
 }
 
 /// Boots `plan`, examines it several times while it runs, and judges it by `allowed`.
-fn violations(lab: &Lab, plan: &Plan, allowed: &Plan) -> Result<Vec<String>> {
+fn examined(lab: &Lab, plan: &Plan, allowed: &Plan) -> Result<Examination> {
     let start = Start { inspection: Inspection::On, ..Start::on(Engine::Qemu) };
     let mut started = lab.start(plan, &start)?;
-    let count = plan.partitions.len();
     Lab::until_ready(&mut started, plan, PATIENCE)?;
-    let inspector = started.running.inspector().context("the machine has no monitor")?;
-    let found = examine(inspector, allowed, 5)?;
-    ensure!(found.spaces >= count, "only {} address spaces of {count} partitions were seen", found.spaces);
-    eprintln!("{}: {} address spaces in 5 stops, {} mappings at the last", plan.name, found.spaces, found.mappings);
-    Ok(found.violations.iter().map(ToString::to_string).collect())
+    examine(started.running.inspector().context("the machine has no monitor")?, allowed, 5)
 }

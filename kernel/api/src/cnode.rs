@@ -16,7 +16,14 @@ impl Entry<'_> {
         let Some(invocation) = invocation else { return Err(illegal.into()) };
         if !matches!(
             invocation,
-            CNodeRevoke | CNodeDelete | CNodeCancelBadgedSends | CNodeCopy | CNodeMint | CNodeMove | CNodeMutate | CNodeRotate
+            CNodeRevoke
+                | CNodeDelete
+                | CNodeCancelBadgedSends
+                | CNodeCopy
+                | CNodeMint
+                | CNodeMove
+                | CNodeMutate
+                | CNodeRotate
         ) {
             return Err(illegal.into());
         }

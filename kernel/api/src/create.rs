@@ -33,9 +33,7 @@ pub(crate) fn new_cap(kernel: &Kernel, kind: ObjectType, object: Phys, size_bits
             Cap::thread(object)
         }
         ObjectType::Endpoint => Cap::message_object(Kind::Endpoint, object, Rights::ALL, 0),
-        ObjectType::Notification => {
-            Cap::message_object(Kind::Notification, object, Rights::READ.or(Rights::WRITE), 0)
-        }
+        ObjectType::Notification => Cap::message_object(Kind::Notification, object, Rights::READ.or(Rights::WRITE), 0),
         ObjectType::Reply => Cap::message_object(Kind::Reply, object, Rights::ALL, 0),
         ObjectType::CapTable => Cap::cnode(object, size_bits),
         ObjectType::SchedContext => Cap::sched_context(object, size_bits),

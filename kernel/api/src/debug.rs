@@ -28,7 +28,8 @@ impl Entry<'_> {
         match syscall {
             Syscall::DebugPutChar => self.machine.put_byte(argument as u8),
             Syscall::DebugCapIdentify => {
-                let kind = lookup_slot(current.cap(TcbSlot::CSpace), argument).map_or(Kind::Null, |slot| slot.cap().kind());
+                let kind =
+                    lookup_slot(current.cap(TcbSlot::CSpace), argument).map_or(Kind::Null, |slot| slot.cap().kind());
                 current.context.set(Register::Rdi, kind as u64);
             }
             Syscall::DebugNameThread => self.name_thread(argument),

@@ -142,9 +142,7 @@ impl Entry<'_> {
                 self.finalise_reply(cap.object());
                 gone
             }
-            Kind::CNode => {
-                Ok((Cap::zombie(cap.phys(), Some(cap.radix()), 1 << cap.radix()), Cleanup::None))
-            }
+            Kind::CNode => Ok((Cap::zombie(cap.phys(), Some(cap.radix()), 1 << cap.radix()), Cleanup::None)),
             Kind::Thread => {
                 self.finalise_thread(cap.object());
                 Ok((Cap::zombie(cap.phys(), None, 5), Cleanup::None))

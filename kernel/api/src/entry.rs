@@ -8,7 +8,16 @@ use thread::{Budget, Fault, State, flag};
 
 impl Kernel {
     /// The current thread executed `syscall`; its registers are in its context.
+    #[inline]
     pub fn syscall(&self) {
+        if !self.fast_syscall() {
+            self.slow_syscall();
+        }
+    }
+
+    /// As [`syscall`](Self::syscall), without the fast paths.
+    #[inline(never)]
+    pub fn slow_syscall(&self) {
         self.enter(|entry| {
             entry.update_time();
             if entry.may_proceed() {

@@ -61,9 +61,8 @@ impl Entry<'_> {
     fn decode(&mut self, slot: Ref<Slot>, args: &Args, mode: Mode) -> Outcome {
         let cap = slot.cap();
         let invocation = Invocation::from_label(args.label);
-        let not_in_first_phase = || -> Outcome {
-            if mode.first_phase { Err(Refusal::capability(0).into()) } else { Ok(()) }
-        };
+        let not_in_first_phase =
+            || -> Outcome { if mode.first_phase { Err(Refusal::capability(0).into()) } else { Ok(()) } };
         match cap.kind() {
             Kind::Null | Kind::Zombie => Err(Refusal::capability(0).into()),
             Kind::Endpoint => {

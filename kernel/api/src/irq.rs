@@ -77,8 +77,7 @@ impl Entry<'_> {
         if !self.interrupts().has_route(route) {
             return Err(Refusal::argument(0).into());
         }
-        let target =
-            slot_at(args.cap(0)?, args.word(doorbell::INDEX), args.word(doorbell::DEPTH), Side::Destination)?;
+        let target = slot_at(args.cap(0)?, args.word(doorbell::INDEX), args.word(doorbell::DEPTH), Side::Destination)?;
         self.ensure_empty(target)?;
         self.will_succeed();
         let _tree = self.derivation();
@@ -99,8 +98,7 @@ impl Entry<'_> {
                 args.require(0, 1)?;
                 let source = args.slot(0)?;
                 let notification = source.cap();
-                let usable =
-                    notification.kind() == Kind::Notification && notification.rights().allow(Rights::WRITE);
+                let usable = notification.kind() == Kind::Notification && notification.rights().allow(Rights::WRITE);
                 if !usable {
                     return Err(Refusal::capability(0).into());
                 }

@@ -18,6 +18,7 @@ mod delete;
 mod domain;
 mod entry;
 mod error;
+mod fast;
 mod invoke;
 mod ioport;
 mod irq;

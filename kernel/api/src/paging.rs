@@ -69,9 +69,7 @@ impl Entry<'_> {
         self.mapper().frame_place(root, vaddr, size).map_err(Refusal::from)?;
         self.will_succeed();
         let attributes = Attributes::from_word(args.word(2));
-        self.mapper()
-            .map_frame(root, asid, vaddr, cap.phys(), size, rights, attributes)
-            .map_err(Refusal::from)?;
+        self.mapper().map_frame(root, asid, vaddr, cap.phys(), size, rights, attributes).map_err(Refusal::from)?;
         slot.set_cap(cap.with_mapping(asid, vaddr));
         Ok(())
     }

@@ -133,10 +133,7 @@ impl Entry<'_> {
         let illegal = Refusal::plain(Error::IllegalOperation);
         let current = self.core.current.get();
         let Some(thread) = context.thread.get() else { return Err(illegal.into()) };
-        if thread == current
-            || thread.priority.get() > current.max_priority.get()
-            || current.yield_to.get().is_some()
-        {
+        if thread == current || thread.priority.get() > current.max_priority.get() || current.yield_to.get().is_some() {
             return Err(illegal.into());
         }
         self.will_succeed();

@@ -42,8 +42,28 @@ const KINDS: [Kind; 32] = {
     use Kind::*;
     let mut kinds = [Null; 32];
     let known = [
-        Null, Untyped, Endpoint, Notification, Reply, CNode, Thread, SchedContext, SchedControl, Domain, IrqControl,
-        IrqHandler, Doorbell, Zombie, Frame, PageTable, PageDirectory, Pdpt, Pml4, AsidControl, AsidPool, IoPortControl,
+        Null,
+        Untyped,
+        Endpoint,
+        Notification,
+        Reply,
+        CNode,
+        Thread,
+        SchedContext,
+        SchedControl,
+        Domain,
+        IrqControl,
+        IrqHandler,
+        Doorbell,
+        Zombie,
+        Frame,
+        PageTable,
+        PageDirectory,
+        Pdpt,
+        Pml4,
+        AsidControl,
+        AsidPool,
+        IoPortControl,
         IoPort,
     ];
     let mut index = 0;
@@ -271,11 +291,7 @@ impl Cap {
     /// The zombie's parts; the caller has checked the kind.
     pub fn as_zombie(self) -> Zombie {
         let radix = self.small() & 63;
-        Zombie {
-            slots: self.object(),
-            remaining: self.extra,
-            radix: (radix != THREAD_ZOMBIE).then_some(radix as u32),
-        }
+        Zombie { slots: self.object(), remaining: self.extra, radix: (radix != THREAD_ZOMBIE).then_some(radix as u32) }
     }
 
     // ---- memory ----

@@ -117,9 +117,7 @@ pub fn is_parent(parent: &crate::Slot, child: &crate::Slot) -> bool {
         return false;
     }
     match a.kind() {
-        Kind::Endpoint | Kind::Notification if a.badge() != 0 => {
-            a.badge() == b.badge() && !child.is_first_badged()
-        }
+        Kind::Endpoint | Kind::Notification if a.badge() != 0 => a.badge() == b.badge() && !child.is_first_badged(),
         _ => true,
     }
 }

@@ -46,12 +46,7 @@ impl Allocator {
 }
 
 /// Cuts `base .. end` into naturally aligned powers of two of at least 2^`min_bits` and at most 2^`max_bits` bytes.
-pub(crate) fn aligned_pieces(
-    base: u64,
-    end: u64,
-    min_bits: u32,
-    max_bits: u32,
-) -> impl Iterator<Item = (u64, u32)> {
+pub(crate) fn aligned_pieces(base: u64, end: u64, min_bits: u32, max_bits: u32) -> impl Iterator<Item = (u64, u32)> {
     let mut at = base.next_multiple_of(1 << min_bits);
     core::iter::from_fn(move || {
         let left = end.checked_sub(at).filter(|&left| left >= 1 << min_bits)?;

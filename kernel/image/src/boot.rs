@@ -101,7 +101,8 @@ fn check(handoff: &Handoff) -> Result<(), BootError> {
         (handoff.route_count, handoff::MAX_ROUTES),
         (handoff.top_entry_count, handoff::MAX_TOP_ENTRIES),
     ];
-    if counts.iter().any(|&(count, most)| count as usize > most) || handoff.core_count == 0 || handoff.memory_count == 0 {
+    if counts.iter().any(|&(count, most)| count as usize > most) || handoff.core_count == 0 || handoff.memory_count == 0
+    {
         return Err(BootError::Count);
     }
     let range = |memory: &manifest::Memory| Range { base: Phys(memory.base), size: memory.size };

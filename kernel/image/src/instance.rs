@@ -62,9 +62,9 @@ fn entry_address() -> u64 {
 
 #[unsafe(no_mangle)]
 extern "C" fn skerry_syscall(_cpu: &'static Cpu) {
-    if let Some(kernel) = kernel() {
-        kernel.syscall();
-    }
+    // SAFETY: user mode, where alone this can come from, is entered after `skerry_main` wrote the value.
+    let kernel = unsafe { (*KERNEL.0.get()).assume_init_ref() };
+    kernel.syscall();
 }
 
 #[unsafe(no_mangle)]

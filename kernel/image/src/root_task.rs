@@ -69,11 +69,8 @@ impl Layout {
     }
 }
 
-const LEVELS: [(Level, Kind); 3] = [
-    (Level::Pdpt, Kind::Pdpt),
-    (Level::PageDirectory, Kind::PageDirectory),
-    (Level::PageTable, Kind::PageTable),
-];
+const LEVELS: [(Level, Kind); 3] =
+    [(Level::Pdpt, Kind::Pdpt), (Level::PageDirectory, Kind::PageDirectory), (Level::PageTable, Kind::PageTable)];
 
 impl Objects {
     pub(crate) fn take(memory: &mut Allocator, handoff: &Handoff) -> Result<Self, BootError> {

@@ -73,7 +73,6 @@ pub enum Grant {
 /// Most routes of one instance.
 const MAX_ROUTES: usize = 64;
 
-
 /// Interrupts of one instance.
 #[derive(Debug)]
 pub struct InterruptTable {

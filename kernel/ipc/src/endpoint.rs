@@ -20,6 +20,32 @@ memory::object!(Endpoint);
 
 const _: () = assert!(size_of::<Endpoint>() == 1 << abi::object::ENDPOINT_BITS);
 
+impl Endpoint {
+    /// The first thread, if threads wait to receive.
+    #[inline(always)]
+    pub fn first_receiver(&self) -> Option<Ref<Tcb>> {
+        self.queue.head().filter(|head| head.state.get() == State::BLOCKED_ON_RECEIVE)
+    }
+
+    /// Whether threads wait to send.
+    #[inline(always)]
+    pub fn has_senders(&self) -> bool {
+        self.queue.head().is_some_and(|head| head.state.get() == State::BLOCKED_ON_SEND)
+    }
+
+    /// Takes `first`, the queue's head, out.
+    #[inline(always)]
+    pub fn take_first(&self, first: Ref<Tcb>) {
+        self.queue.remove(first);
+    }
+
+    /// Adds a thread that was made to wait for a message.
+    #[inline(always)]
+    pub fn add_receiver(&self, receiver: Ref<Tcb>) {
+        self.queue.insert_by_priority(receiver);
+    }
+}
+
 /// How a message is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Sending {
@@ -136,13 +162,7 @@ impl Ipc<'_> {
             }
         };
         endpoint.queue.remove(sender);
-        self.transfer_message(
-            sender,
-            receiver,
-            Some(endpoint),
-            sender.sender_badge.get(),
-            sender.has(flag::CAN_GRANT),
-        );
+        self.transfer_message(sender, receiver, Some(endpoint), sender.sender_badge.get(), sender.has(flag::CAN_GRANT));
         self.unblock_sporadic(sender);
         let fault = sender.fault.get();
         if sender.has(flag::IS_CALL) || !fault.is_none() {

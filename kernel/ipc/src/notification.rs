@@ -168,11 +168,7 @@ impl Ipc<'_> {
     }
 
     /// Restarts everybody who waits, as long as `go_on` says so.
-    pub fn cancel_all_signals(
-        &self,
-        notification: Ref<Notification>,
-        mut go_on: impl FnMut() -> bool,
-    ) -> Progress {
+    pub fn cancel_all_signals(&self, notification: Ref<Notification>, mut go_on: impl FnMut() -> bool) -> Progress {
         while let Some(waiter) = notification.queue.head() {
             notification.queue.remove(waiter);
             self.restart_waiter(waiter);

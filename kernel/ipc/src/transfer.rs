@@ -86,13 +86,7 @@ pub fn receive_slot(receiver: Ref<Tcb>, buffer: Ref<Buffer>) -> Option<Ref<Slot>
 
 /// Moves a message of `sender` to `receiver`: words, then, if granted, capabilities. `endpoint` is the one it goes through:
 /// capabilities to it are unwrapped to their badge.
-pub fn transfer(
-    sender: Ref<Tcb>,
-    receiver: Ref<Tcb>,
-    endpoint: Option<Ref<Endpoint>>,
-    badge: u64,
-    grant: Grant,
-) {
+pub fn transfer(sender: Ref<Tcb>, receiver: Ref<Tcb>, endpoint: Option<Ref<Endpoint>>, badge: u64, grant: Grant) {
     let info = message_info(sender);
     let caps = match grant {
         Grant::Yes => extra_caps(sender, info).unwrap_or_default(),

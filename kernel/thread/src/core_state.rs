@@ -48,6 +48,12 @@ pub struct Core {
 }
 
 impl Core {
+    /// Whether no ready thread of the running domain has a priority above `priority`.
+    #[inline(always)]
+    pub fn is_highest(&self, priority: u8) -> bool {
+        self.ready.highest_priority(self.domain.get()).is_none_or(|best| best <= priority)
+    }
+
     /// A core that runs `idle` on `idle_context`, with one domain for ever. All three are zeroed objects.
     pub fn new(idle: Ref<Tcb>, idle_context: Ref<SchedContext>, ready: Ref<ReadyQueues>) -> Self {
         idle.state.set(crate::State::IDLE);

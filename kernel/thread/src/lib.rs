@@ -23,8 +23,8 @@ mod state;
 mod tcb;
 mod time;
 
-pub use donation::Donate;
 pub use core_state::{Action, Core};
+pub use donation::Donate;
 pub use fault::{Fault, Phase, lookup_words};
 pub use queue::Queue;
 pub use ready::{DOMAIN_SLOTS, DOMAINS, DomainSlot, PRIORITIES, ReadyQueues};

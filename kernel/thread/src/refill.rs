@@ -127,10 +127,7 @@ impl Refills {
             self.push(used);
         } else {
             // Full: delay the tail so that the two are one, ending when the later would.
-            self.set_tail(Refill {
-                time: used.time.saturating_sub(tail.amount),
-                amount: tail.amount + used.amount,
-            });
+            self.set_tail(Refill { time: used.time.saturating_sub(tail.amount), amount: tail.amount + used.amount });
         }
     }
 
@@ -157,10 +154,7 @@ impl Refills {
         while self.head().amount < self.clock.min_budget() && !self.is_single() {
             let head = self.pop();
             let next = self.head();
-            self.set_head(Refill {
-                time: next.time.saturating_sub(head.amount),
-                amount: next.amount + head.amount,
-            });
+            self.set_head(Refill { time: next.time.saturating_sub(head.amount), amount: next.amount + head.amount });
         }
     }
 

@@ -176,9 +176,8 @@ impl Threads<'_> {
     }
 
     fn release_enqueue(&self, thread: Ref<Tcb>) {
-        let release_time = |thread: Ref<Tcb>| {
-            thread.sched_context.get().map_or(0, |context| self.refills(context).head().time)
-        };
+        let release_time =
+            |thread: Ref<Tcb>| thread.sched_context.get().map_or(0, |context| self.refills(context).head().time);
         if thread.has(flag::IN_RELEASE_QUEUE) {
             return;
         }

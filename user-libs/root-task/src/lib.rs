@@ -9,7 +9,8 @@
 //!                 \-> objects (untyped memory, slots), frames (files, channels, devices)
 //! ```
 //!
-//! The addresses and slots that programs see are in `runtime::layout`. Tests: beside the code, on the host.
+//! The addresses and slots that programs see are in `runtime::layout`. Tests: beside the code; `tests/start.rs`, on a
+//! stand-in kernel.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
@@ -65,7 +66,10 @@ pub fn stop(console: &mut Console) -> ! {
 }
 
 /// Builds and starts everything.
-fn start(info: &BootInfo<'_>) -> Result<Running, StartError> {
+///
+/// # Errors
+/// What is wrong, and with which program. Nothing runs then.
+pub fn start(info: &BootInfo<'_>) -> Result<Running, StartError> {
     let bytes = info.manifest().ok_or(StartError { program: None, error: RootError::NoManifest })?;
     // Chunks of bootinfo lie at any address, a manifest at a multiple of 8.
     let mut words: Vec<u64> = Vec::with_capacity(bytes.len().div_ceil(8));

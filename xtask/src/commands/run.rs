@@ -71,9 +71,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let members = launch::members(&plan);
     let start = Start { cores: arguments.cores, inspection: Inspection::Off, ..Start::on(arguments.engine) };
     let mut started = launch(&plan, &artifacts, &start)?;
-    let cores = arguments.cores.unwrap_or_else(|| plan.core_count());
-    let count = members.len();
-    anstream::println!("{QUIET}booting {}: {count} partitions, {cores} cores{PLAIN}", plan.name);
+    let plural = |count: usize, noun| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    let cores = arguments.cores.unwrap_or_else(|| plan.core_count()) as usize;
+    let (partitions, cores) = (plural(members.len(), "partition"), plural(cores, "core"));
+    anstream::println!("{QUIET}booting {}: {partitions}, {cores}{PLAIN}", plan.name);
     let show = Show::new(&members);
     let patience = Duration::from_secs(arguments.timeout);
     let show = |owner: Option<usize>, line: &Line| show.line(owner, line);

@@ -165,6 +165,8 @@ fn command_line(machine: &Machine, scratch: &Scratch, sockets: &SocketDir) -> Re
     let mut listeners = Vec::new();
     if machine.inspection == Inspection::On {
         let ram = scratch.path().join("ram");
+        // Made before QEMU starts: the inspector opens it as soon as the monitor is there.
+        File::create(&ram)?.set_len(memory << 20)?;
         let ram = ram.to_string_lossy().replace(',', ",,");
         add(&["-object", &format!("memory-backend-file,id=ram,size={memory}M,mem-path={ram},share=on")]);
         let (listener, option) = sockets.listen("monitor", Purpose::Monitor)?;

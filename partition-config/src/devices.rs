@@ -20,6 +20,9 @@ pub struct Device {
 /// The device through which a kernel routes interrupt pins. It has no ports or memory for programs: its kernel drives it.
 pub const IO_APIC: &str = "ioapic";
 
+/// Name of the ACPI tables, which set a flag of their own.
+pub const ACPI: &str = "acpi";
+
 const fn ports(first: u16, last: u16) -> PortExtent {
     PortExtent { first, last }
 }
@@ -72,6 +75,13 @@ pub const DEVICES: &[Device] = &[
         what: "reset ports",
         ports: &[ports(0x64, 0x64), ports(0xcf9, 0xcf9)],
         mmio: &[],
+        pins: &[],
+    },
+    Device {
+        name: ACPI,
+        what: "the firmware's ACPI tables, read-only data; the loader adds the pages they lie in",
+        ports: &[],
+        mmio: &[Extent { base: 0xe_0000, size: 0x2_0000 }],
         pins: &[],
     },
     Device { name: "debug-exit", what: "QEMU's isa-debug-exit", ports: &[ports(0xf4, 0xf7)], mmio: &[], pins: &[] },

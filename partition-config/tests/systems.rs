@@ -76,3 +76,48 @@ fn the_published_schema_is_current() {
         "schema.json is stale: run the tests with SKERRY_UPDATE=1, or `cargo xtask schema`"
     );
 }
+
+#[test]
+fn memory_is_placed_around_devices_and_named_ranges() {
+    let text = "\
+[[partition]]
+name = \"a\"
+mmio = [\"0x1000000+4K\"]
+program = [{ image = \"hello\" }]
+[[partition]]
+name = \"b\"
+memory = [\"0x1200000+4M\"]
+program = [{ image = \"hello\" }]
+";
+    let plan = plan("placed.toml", text);
+    assert_eq!(plan.partitions[0].memory, [Extent { base: 0x160_0000, size: 4 * MIB }]);
+}
+
+#[test]
+fn a_console_that_another_partition_names_is_left_to_it() {
+    let text = "\
+[[partition]]
+name = \"a\"
+program = [{ image = \"hello\" }]
+[[partition]]
+name = \"b\"
+owns = [\"com1\"]
+console = \"com1\"
+program = [{ image = \"hello\", driver = true }]
+[[partition]]
+name = \"c\"
+program = [{ image = \"hello\" }]
+";
+    let plan = plan("consoles.toml", text);
+    let consoles: Vec<_> = plan.partitions.iter().map(|partition| partition.console).collect();
+    assert_eq!(consoles, [Console::Debugcon(0x2e00), Console::Uart(0x3f8), Console::Uart(0x3e8)]);
+}
+
+#[test]
+fn pins_come_with_devices_only_beside_the_io_apic() {
+    let text =
+        |owns: &str| format!("[[partition]]\nname = \"a\"\nowns = [{owns}]\nprogram = [{{ image = \"hello\" }}]\n");
+    let pins = |owns: &str| plan("pins.toml", &text(owns)).partitions[0].interrupts.len();
+    assert_eq!(pins("\"com1\", \"keyboard\""), 0);
+    assert_eq!(pins("\"com1\", \"com3\", \"keyboard\", \"ioapic\""), 3, "com1 and com3 share a line");
+}

@@ -4,6 +4,7 @@
 //! The module says what is tested; the systems are in `../systems/`.
 
 mod boot;
+mod commands;
 mod examples;
 mod iso;
 mod isolation;
@@ -65,5 +66,6 @@ fn main() -> ExitCode {
     isolation::add(&mut tests);
     walks::add(&mut tests);
     iso::add(&mut tests);
+    commands::add(&mut tests);
     libtest_mimic::run(&arguments, tests.trials).exit_code()
 }

@@ -5,6 +5,7 @@ use crate::workspace;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -31,7 +32,9 @@ impl Artifacts {
     pub fn build() -> Result<Self> {
         let library = Library::ensure()?;
         let mut command = cargo();
-        command.args(["build", "--release", "--quiet", "--message-format=json-render-diagnostics"]);
+        command.args(["build", "--release", "--message-format=json-render-diagnostics"]);
+        // Progress for those who watch; logs need none.
+        command.args((!std::io::stderr().is_terminal()).then_some("--quiet"));
         library.apply(&mut command);
         for package in PACKAGES {
             command.args(["-p", package]);

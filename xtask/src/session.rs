@@ -112,6 +112,19 @@ impl Report {
         self.partitions.iter().find(|partition| partition.name == name)
     }
 
+    /// Exit status of the run as a program: 0 if there were no problems, [`PARKED_CODE`] after a kernel panic, the code
+    /// of the first partition that ended with another than 0, else 1.
+    pub fn status_code(&self, members: &[Member]) -> u8 {
+        if self.problems(members).is_empty() {
+            return 0;
+        }
+        let parked = self.partitions.iter().any(|partition| partition.parked.is_some()).then_some(PARKED_CODE);
+        let code =
+            parked.or_else(|| self.partitions.iter().filter_map(|partition| partition.done).find(|&code| code != 0));
+        // As a shell would see it; never 0 for a failure.
+        code.map_or(1, |code| (code & 0xff) as u8).max(1)
+    }
+
     /// Everything that went wrong, one sentence each; empty for a successful run.
     pub fn problems(&self, members: &[Member]) -> Vec<String> {
         let mut problems = Vec::new();

@@ -1,4 +1,6 @@
 //! Where things lie: the source tree, the build directory, and a run's scratch directory.
+//!
+//! With `SKERRY_KEEP` in the environment a run's directory outlives it (until a later run sweeps).
 
 use anyhow::{Context, Result};
 use std::env;
@@ -49,6 +51,9 @@ impl Scratch {
     pub fn new() -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        if number == 0 {
+            sweep()?;
+        }
         let path = skerry_dir()?.join(format!("run-{}-{number}", process::id()));
         std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Self { path })
@@ -67,4 +72,17 @@ impl Drop for Scratch {
             let _ = std::fs::remove_dir_all(&self.path);
         }
     }
+}
+
+/// Removes what runs left behind that were killed.
+fn sweep() -> Result<()> {
+    for entry in std::fs::read_dir(skerry_dir()?)?.flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix("run-")?.split('-').next());
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            // Another process may be sweeping too.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(())
 }

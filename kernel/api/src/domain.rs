@@ -6,7 +6,7 @@ use abi::error::Error;
 use abi::invocation::Invocation;
 use capability::Kind;
 use memory::Ref;
-use thread::{DOMAIN_SLOTS, DOMAINS, Tcb};
+use thread::{DOMAIN_SLOTS, Tcb};
 
 /// Longest time of one schedule entry, in ticks.
 const MAX_DURATION: u64 = (1 << abi::sched::DOMAIN_DURATION_BITS) - 1;
@@ -36,7 +36,7 @@ impl Entry<'_> {
     fn set_domain(&mut self, args: &Args) -> Outcome {
         args.require(1, 0)?;
         let domain = args.word(0);
-        if domain >= DOMAINS as u64 {
+        if domain >= self.kernel.domains {
             return Err(Refusal::argument(0).into());
         }
         args.require(1, 1)?;
@@ -64,8 +64,8 @@ impl Entry<'_> {
         if index > last {
             return Err(Refusal::range(0, last).into());
         }
-        if domain >= DOMAINS as u64 {
-            return Err(Refusal::range(0, DOMAINS as u64 - 1).into());
+        if domain >= self.kernel.domains {
+            return Err(Refusal::range(0, self.kernel.domains - 1).into());
         }
         if duration > MAX_DURATION {
             return Err(Refusal::argument(2).into());

@@ -30,6 +30,8 @@ pub struct Setup {
     pub ports: [(u16, u16); PORT_RANGES],
     /// Whether 1 GiB pages exist.
     pub huge_pages: bool,
+    /// Scheduling domains, 1 to [`thread::DOMAINS`].
+    pub domains: u64,
 }
 
 /// One kernel instance.
@@ -42,6 +44,7 @@ pub struct Kernel {
     pub(crate) top_entries: [(u64, u64); TOP_ENTRIES],
     pub(crate) ports: [(u16, u16); PORT_RANGES],
     pub(crate) huge_pages: bool,
+    pub(crate) domains: u64,
     existence: Ranked<Existence, ()>,
     pub(crate) derivation: Ranked<Derivation, ()>,
     interrupts: Ranked<Device, InterruptTable>,
@@ -58,6 +61,7 @@ impl Kernel {
             top_entries: setup.top_entries,
             ports: setup.ports,
             huge_pages: setup.huge_pages,
+            domains: setup.domains.clamp(1, thread::DOMAINS as u64),
             existence: Ranked::new(()),
             derivation: Ranked::new(()),
             interrupts: Ranked::new(setup.interrupts),

@@ -61,7 +61,7 @@ pub fn derive(cap: Cap, has_children: bool) -> Result<Cap, DeriveError> {
 }
 
 /// log2 of the size of the object in memory; `None` for kinds without one.
-fn object_bits(cap: Cap) -> Option<u32> {
+pub(crate) fn object_bits(cap: Cap) -> Option<u32> {
     use abi::object::*;
     Some(match cap.kind() {
         Kind::Endpoint => ENDPOINT_BITS,

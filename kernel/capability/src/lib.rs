@@ -8,6 +8,8 @@
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
+#[cfg(not(target_os = "none"))]
+pub mod audit;
 mod cap;
 mod derive;
 mod lookup;

@@ -74,7 +74,7 @@ impl Slot {
     }
 
     pub(crate) fn set_flags(&self, revocable: bool, first_badged: bool) {
-        let flags = u64::from(revocable) * REVOCABLE | u64::from(first_badged) * FIRST_BADGED;
+        let flags = (u64::from(revocable) * REVOCABLE) | (u64::from(first_badged) * FIRST_BADGED);
         self.next.set(self.next.get() & !3 | flags);
     }
 

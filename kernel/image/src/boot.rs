@@ -85,6 +85,7 @@ fn setup(handoff: &Handoff, interrupt_slots: Phys) -> Result<Setup, BootError> {
         top_entries,
         ports,
         huge_pages: handoff.features & features::HUGE_PAGES != 0,
+        domains: handoff.domain_count,
     })
 }
 

@@ -55,7 +55,7 @@ impl Layout {
         let info = buffer + PAGE_BYTES;
         let extra = info + PAGE_BYTES;
         let end = extra.checked_add(extra_bytes).ok_or(BootError::RootImage)?;
-        let in_user_half = image >= PAGE_BYTES && image % PAGE_BYTES == 0 && end <= USER_TOP;
+        let in_user_half = image >= PAGE_BYTES && image.is_multiple_of(PAGE_BYTES) && end <= USER_TOP;
         if !in_user_half || handoff.root_entry < image || handoff.root_entry >= buffer {
             return Err(BootError::RootImage);
         }

@@ -9,6 +9,8 @@
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
+#[cfg(not(target_os = "none"))]
+pub mod audit;
 mod table;
 
 pub use table::{Allowed, Grant, InterruptTable, Refusal, Source, VECTORS};

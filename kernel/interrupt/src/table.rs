@@ -101,6 +101,12 @@ impl InterruptTable {
         &self.sources[usize::from(vector)]
     }
 
+    /// What raises `vector`, for the audit.
+    #[cfg(not(target_os = "none"))]
+    pub fn source_of(&self, vector: u8) -> Source {
+        self.source(vector).get()
+    }
+
     /// Whether doorbell route `route` exists.
     pub fn has_route(&self, route: u64) -> bool {
         usize::try_from(route).ok().and_then(|route| self.routes.get(route)).is_some_and(Option::is_some)

@@ -129,7 +129,11 @@ pub fn files_of<'a>(
     let mut reached = 0;
     Ok(sources.iter().zip(places).map(move |(source, place)| {
         if place.size != source.size || place.offset < reached {
-            return Err(refuse!(ArchiveDamaged, "file \"{}\" of partition \"{name}\" is misplaced", place.name.as_str()));
+            return Err(refuse!(
+                ArchiveDamaged,
+                "file \"{}\" of partition \"{name}\" is misplaced",
+                place.name.as_str()
+            ));
         }
         reached = align_up(place.offset.saturating_add(place.size), PAGE).unwrap_or(u64::MAX);
         Ok(PlacedFile { bytes: archive.bytes_of(source)?, offset: place.offset })

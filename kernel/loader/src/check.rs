@@ -25,6 +25,8 @@ pub struct Machine<'a> {
     pub io_apics: &'a [(IoApic, u32)],
     /// Page of the local APIC's registers.
     pub local_apic: u64,
+    /// Pages of the ACPI tables.
+    pub acpi_tables: &'a [Span],
 }
 
 /// Whose memory it is.
@@ -132,7 +134,7 @@ pub fn occupied<'a>(manifest: &Manifest<'a>) -> impl Iterator<Item = Span> + Clo
 fn memory(manifest: &Manifest<'_>, machine: &Machine<'_>) -> Result<(), Refusal> {
     for (position, (owner, span)) in owned(manifest).enumerate() {
         let span = span.ok_or_else(|| refuse!(ManifestConflict, "memory of {owner} leaves the address space"))?;
-        if span.is_empty() || (span.start() | span.end()) % PAGE != 0 {
+        if span.is_empty() || !(span.start() | span.end()).is_multiple_of(PAGE) {
             return Err(refuse!(ManifestConflict, "memory {span} of {owner} is not whole pages"));
         }
         if span.start() < LOADER_LIMIT || span.end() > WINDOW_PHYS_LIMIT {
@@ -230,7 +232,8 @@ mod tests {
     fn verdict(system: &System, cores: &[u32], ram_end: u64) -> Result<(), Refusal> {
         let ram = ram(ram_end);
         let io_apics = [(IoApic { address: 0xfec0_0000, gsi_base: 0 }, 24)];
-        let machine = Machine { apic_ids: cores, ram: &ram, io_apics: &io_apics, local_apic: 0xfee0_0000 };
+        let machine =
+            Machine { apic_ids: cores, ram: &ram, io_apics: &io_apics, local_apic: 0xfee0_0000, acpi_tables: &[] };
         check(system.archive().manifest(), &machine)
     }
 
@@ -270,7 +273,11 @@ mod tests {
     #[test]
     fn memory_that_overlaps_or_lies_in_the_loader_is_refused() {
         let edit = |index: usize, base: u64| System::edited(move |edit| edit.memory[index].base = base);
-        refused(&edit(1, 0x100_1000), Code::ManifestConflict, "of partition \"two\" overlaps that of partition \"one\"");
+        refused(
+            &edit(1, 0x100_1000),
+            Code::ManifestConflict,
+            "of partition \"two\" overlaps that of partition \"one\"",
+        );
         refused(&edit(0, 0x80_0000), Code::ManifestConflict, "lies outside");
         let channel = System::edited(|edit| edit.channels[0].base = 0x100_0000);
         refused(&channel, Code::ManifestConflict, "of channel \"line\" overlaps");

@@ -73,8 +73,7 @@ impl<'a> Image<'a> {
     }
 
     fn parse(bytes: &'a [u8], code: Code, what: &str, partition: &str) -> Result<Self, Refusal> {
-        let refused =
-            |why: &str| Refusal::new(code, format_args!("the {what} ELF of partition \"{partition}\" {why}"));
+        let refused = |why: &str| Refusal::new(code, format_args!("the {what} ELF of partition \"{partition}\" {why}"));
         let file = ElfBytes::<LittleEndian>::minimal_parse(bytes).map_err(|_| refused("is not an ELF file"))?;
         let header = &file.ehdr;
         if header.class != elf::file::Class::ELF64 || header.e_machine != abi::EM_X86_64 {

@@ -1,15 +1,15 @@
 //! Filling the handoff page: what one instance may know, and nothing about the others.
 
+use crate::Refusal;
 use crate::check::Machine;
 use crate::elf_image::Image;
 use crate::layout::Layout;
 use crate::refuse;
-use crate::{PAGE, Refusal};
 use manifest::handoff::{
     Handoff, MAGIC, MAX_CORES, MAX_DEVICES, MAX_MEMORY, MAX_PORTS, MAX_ROUTES, PortRange, Route, TopEntry, VERSION,
 };
 use manifest::{End, Manifest, Memory, NONE, Partition, irq, partition_flags};
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::FromZeros;
 
 /// What the loader measured or found, the same for every instance.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,7 +76,9 @@ pub fn handoff(
     page.core_count = fill(&mut page.apic_ids, cores, || too_many("cores", MAX_CORES))?;
     let memory = manifest.memory_of(partition).iter().map(|range| Ok(*range));
     page.memory_count = fill(&mut page.memory, memory, || too_many("memory ranges", MAX_MEMORY))?;
-    let devices = devices(manifest, partition).map(Ok);
+    let shows_tables = partition.flags & partition_flags::ACPI != 0;
+    let tables = machine.acpi_tables.iter().filter(|_| shows_tables).map(|span| span.to_memory());
+    let devices = devices(manifest, partition).chain(tables).map(Ok);
     page.device_count = fill(&mut page.devices, devices, || too_many("devices and channels", MAX_DEVICES))?;
     let ports = manifest.ports_of(partition).iter().map(|it| Ok(PortRange { first: it.first, last: it.last }));
     page.port_count = fill(&mut page.ports, ports, || too_many("port ranges", MAX_PORTS))?;
@@ -136,13 +138,4 @@ fn devices<'a>(manifest: &Manifest<'a>, partition: &Partition) -> impl Iterator<
     let channels = ends.iter().enumerate().filter(is_first).filter_map(move |(_, end)| manifest.channel_of(end));
     let channels = channels.map(|channel| Memory { base: channel.base, size: channel.size });
     manifest.devices_of(partition).iter().copied().chain(channels)
-}
-
-/// The page as it lies in memory: the record, zeros, and a copy of the ACPI root pointer near its end.
-pub fn page_bytes(handoff: &Handoff, root_pointer: &[u8; 36]) -> [u8; PAGE as usize] {
-    let mut page = [0; PAGE as usize];
-    page.iter_mut().zip(handoff.as_bytes()).for_each(|(to, from)| *to = *from);
-    let copy = page.iter_mut().skip(manifest::handoff::ROOT_POINTER_COPY);
-    copy.zip(root_pointer).for_each(|(to, from)| *to = *from);
-    page
 }

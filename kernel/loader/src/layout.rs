@@ -84,7 +84,8 @@ impl Layout {
                 let (room, left) = (slice.size(), slice.end().saturating_sub(next));
                 refuse!(
                     SliceTooSmall,
-                    "partition \"{partition}\" has {room} bytes at {slice}: no room for its {what} ({size} bytes, {left} left)"
+                    "partition \"{partition}\" has {room} bytes at {slice}: \
+                     no room for its {what} ({size} bytes, {left} left)"
                 )
             })?;
             next = span.end();
@@ -117,9 +118,11 @@ fn table_count(request: &Request<'_>) -> u64 {
     let image = Span::between(KERNEL_VIRT_BASE, request.kernel.virt.end());
     let fixed = Span::between(HANDOFF_VIRT, IO_APIC_VIRT + PAGE);
     let own = [image, fixed, stack_area(request.cores)];
-    let window = request.memory.iter().filter_map(of_memory).filter_map(|range| {
-        Span::new(WINDOW_VIRT_BASE.checked_add(range.start())?, range.size())
-    });
+    let window = request
+        .memory
+        .iter()
+        .filter_map(of_memory)
+        .filter_map(|range| Span::new(WINDOW_VIRT_BASE.checked_add(range.start())?, range.size()));
     let own: u64 = own.into_iter().map(|span| tables_for(span, PageSize::Small)).sum();
     let window: u64 = window.map(|span| tables_for(span, PageSize::Large)).sum();
     1 + own + window

@@ -21,6 +21,7 @@
 // A refusal is built once, by value, on the way to the exit: its size costs nothing.
 #![allow(clippy::result_large_err)]
 
+pub mod acpi_tables;
 pub mod archive;
 pub mod boot_info;
 pub mod check;

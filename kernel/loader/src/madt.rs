@@ -1,8 +1,8 @@
 //! Processors and I/O APICs, from the ACPI tables.
 //!
-//! Crate `acpi` follows root pointer → root table → MADT and checks the checksums. It trusts the lengths it reads, so its
-//! handler here ([`Guarded`]) shows it only headers whose length is possible and whose bytes can be read; anything else
-//! it sees as zeros, which no signature matches. The MADT's entries are walked here, with bounds.
+//! Crate `acpi` follows root pointer → root table → MADT and checks the checksums. It trusts the lengths it reads, so
+//! its handler here ([`Guarded`]) shows it only headers whose length is possible and whose bytes can be read; anything
+//! else it sees as zeros, which no signature matches. The MADT's entries are walked here, with bounds.
 
 use crate::refuse;
 use crate::{PhysicalView, Refusal};
@@ -47,8 +47,7 @@ impl Topology {
     /// Follows the root pointer at physical address `rsdp`; `boot_apic_id` is the running processor.
     pub fn find(view: &impl PhysicalView, rsdp: u64, boot_apic_id: u32) -> Result<Self, Refusal> {
         let handler = Guarded(view.clone());
-        let address =
-            usize::try_from(rsdp).map_err(|_| refuse!(NoAcpi, "the ACPI root pointer lies at {rsdp:#x}"))?;
+        let address = usize::try_from(rsdp).map_err(|_| refuse!(NoAcpi, "the ACPI root pointer lies at {rsdp:#x}"))?;
         // SAFETY: `Guarded` shows the crate readable memory with possible lengths, whatever the addresses are.
         let tables = unsafe { AcpiTables::from_rsdp(handler.clone(), address) }
             .or_else(|error| {

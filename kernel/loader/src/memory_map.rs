@@ -133,11 +133,8 @@ mod tests {
             ram(0x30_0000, 0x30_0000),
         ])
         .unwrap();
-        let expected = [
-            Span::between(0x1000, 0x9_f000),
-            Span::between(0x10_0000, 0x18_0000),
-            Span::between(0x18_1000, 0x30_0000),
-        ];
+        let expected =
+            [Span::between(0x1000, 0x9_f000), Span::between(0x10_0000, 0x18_0000), Span::between(0x18_1000, 0x30_0000)];
         assert_eq!(map.pieces(), expected);
     }
 

@@ -1,7 +1,7 @@
 //! Physical memory behind two small traits, so that the same code builds an instance in RAM and in a test's vector.
 //!
-//! [`PhysicalView`] reads what others wrote (boot information, ACPI tables, the archive); [`PhysicalMemory`] writes, and
-//! every write is bounded: a [`Window`] lets a builder reach its own slice and nothing else.
+//! [`PhysicalView`] reads what others wrote (boot information, ACPI tables, the archive); [`PhysicalMemory`] writes,
+//! and every write is bounded: a [`Window`] lets a builder reach its own slice and nothing else.
 
 use crate::refuse;
 use crate::{Refusal, Span};

@@ -3,7 +3,7 @@
 use crate::archive::{Archive, file_area_bytes, files_of};
 use crate::check::Machine;
 use crate::elf_image::{Image, Segment};
-use crate::handoff::{Built, Facts, handoff, page_bytes};
+use crate::handoff::{Built, Facts, handoff};
 use crate::layout::{Layout, Request};
 use crate::physical::Window;
 use crate::refuse;
@@ -17,6 +17,7 @@ use manifest::handoff::{
     STACK_VIRT_BASE, TRAMPOLINE_VIRT, TopEntry, WINDOW_VIRT_BASE,
 };
 use manifest::partition_flags;
+use zerocopy::IntoBytes;
 
 /// The same for every instance.
 #[derive(Clone, Copy)]
@@ -81,8 +82,9 @@ pub fn instance(memory: &mut impl PhysicalMemory, source: &Source<'_>, number: u
     let windows: Vec<Span, 8> = slice.iter().filter_map(of_memory).collect();
     let (top_table, top_entries) = build_tables(memory, &layout, &kernel, &windows, &devices_of(source, partition))?;
     let built = Built { layout: &layout, root: &root, top_entries: &top_entries };
-    let page = handoff(manifest, partition, source.machine, source.facts, &built)?;
-    memory.write(layout.handoff.start(), &page_bytes(&page, source.root_pointer))?;
+    let mut page = handoff(manifest, partition, source.machine, source.facts, &built)?;
+    page.rsdp_bytes.iter_mut().zip(source.root_pointer).for_each(|(to, from)| *to = *from);
+    memory.write(layout.handoff.start(), page.as_bytes())?;
     Ok(Entrance { top_table, entry: kernel.entry })
 }
 
@@ -175,9 +177,9 @@ fn build_tables(
         // Sign extension does not matter to the index.
         let value = tables.top_entry(index << 39)?;
         if value != 0 {
-            entries.push(TopEntry { index, value }).map_err(|_| {
-                refuse!(TooMany, "memory in more than {} places of 512 GiB each", MAX_TOP_ENTRIES - 1)
-            })?;
+            entries
+                .push(TopEntry { index, value })
+                .map_err(|_| refuse!(TooMany, "memory in more than {} places of 512 GiB each", MAX_TOP_ENTRIES - 1))?;
         }
     }
     Ok((tables.top_table(), entries))

@@ -65,7 +65,8 @@ fn build(system: &System) -> Result<Built, Refusal> {
     let archive = system.archive();
     let ram = MemoryMap::new(&[Region { span: Span::between(BASE, BASE + SIZE), kind: Region::RAM }]).unwrap();
     let io_apics = [(IoApic { address: 0xfec0_0000, gsi_base: 0 }, 24)];
-    let machine = Machine { apic_ids: &[4, 6, 8, 10], ram: &ram, io_apics: &io_apics, local_apic: 0xfee0_0000 };
+    let machine =
+        Machine { apic_ids: &[4, 6, 8, 10], ram: &ram, io_apics: &io_apics, local_apic: 0xfee0_0000, acpi_tables: &[] };
     let facts = Facts { tsc_mhz: 2500, ..Facts::default() };
     let source = Source {
         archive: &archive,
@@ -107,7 +108,7 @@ fn the_handoff_page_tells_the_instance_its_own_part_of_the_machine() {
     assert_eq!((page.top_entries[0].index, page.top_entries[1].index), (256, 511));
     assert_eq!((page.io_apic_pins, page.console_port), (0, 0x2f8));
     assert!(page.free_base > page.files.base && page.free_base.is_multiple_of(PAGE));
-    let copy = pages[&HANDOFF_VIRT].physical + manifest::handoff::ROOT_POINTER_COPY as u64;
+    let copy = pages[&HANDOFF_VIRT].physical + core::mem::offset_of!(manifest::handoff::Handoff, rsdp_bytes) as u64;
     assert_eq!(built.memory.view(copy, 37).unwrap(), [[7; 36].as_slice(), &[0]].concat());
 }
 
@@ -171,7 +172,7 @@ fn the_kernel_lies_at_the_base_with_its_rights_and_zeroed_bss() {
     assert!(!pages.contains_key(&(KERNEL_VIRT_BASE + 0x2000)), "a gap between segments is not mapped");
     assert_eq!(built.memory.view(BASE + 0x4000, 5).unwrap(), b"data\0");
     assert!(built.memory.view(BASE + 0x4004, 0x3ffc).unwrap().iter().all(|byte| *byte == 0));
-    assert_eq!(pages[&HANDOFF_VIRT].write, false);
+    assert!(!pages[&HANDOFF_VIRT].write);
     assert!(pages[&TRAMPOLINE_VIRT].execute);
     assert_eq!(built.entrances[0].entry, KERNEL_VIRT_BASE + 0x10);
     assert_eq!(page.kernel.base, BASE);

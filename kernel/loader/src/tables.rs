@@ -1,7 +1,7 @@
 //! Page tables: a builder that never gives a page twice, never leaves its pool, and chooses page sizes.
 //!
-//! Used for each kernel instance and for the loader's own identity map. W^X is in the type: only the loader's two pages
-//! of start-up code ask for anything else, and [`Rights::Everything`] is refused by the ELF check for kernels.
+//! Used for each kernel instance and for the loader's own identity map. W^X is kept here: [`Rights::Everything`]
+//! exists so that the ELF check can name what it refuses, and is never mapped. Tests: `place_tests.rs` walks them.
 
 use crate::refuse;
 use crate::span::align_down;
@@ -115,7 +115,7 @@ impl<'m, M: PhysicalMemory> Builder<'m, M> {
     /// Maps `span` at `virt` in pages of at most `largest`; both ends must be page-aligned. A page that is mapped
     /// already, an exhausted pool and [`Rights::Everything`] are refusals.
     pub fn map(&mut self, virt: u64, span: Span, rights: Rights, largest: PageSize) -> Result<(), Refusal> {
-        if (virt | span.start() | span.end()) % PAGE != 0 {
+        if !(virt | span.start() | span.end()).is_multiple_of(PAGE) {
             return Err(refuse!(Internal, "mapping of {span} at {virt:#x} is not page-aligned"));
         }
         let mut done = 0;
@@ -124,7 +124,7 @@ impl<'m, M: PhysicalMemory> Builder<'m, M> {
             let size = [PageSize::Huge, PageSize::Large]
                 .into_iter()
                 .filter(|size| *size <= largest)
-                .find(|size| (at | from) % size.bytes() == 0 && span.size() - done >= size.bytes())
+                .find(|size| (at | from).is_multiple_of(size.bytes()) && span.size() - done >= size.bytes())
                 .unwrap_or(PageSize::Small);
             self.map_page(at, from, rights, size)?;
             done += size.bytes();

@@ -4,8 +4,8 @@ use crate::Refusal;
 use crate::archive::Archive;
 use manifest::handoff::KERNEL_VIRT_BASE;
 use manifest::{
-    Channel, Core, Doorbell, End, File, Grant, Header, Irq, MAGIC, Memory, NONE, Name, Partition, Ports, Program, Range,
-    Table, VERSION, checksum, console,
+    Channel, Core, Doorbell, End, File, Grant, Header, Irq, MAGIC, Memory, NONE, Name, Partition, Ports, Program,
+    Range, Table, VERSION, checksum, console,
 };
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 

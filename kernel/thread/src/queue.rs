@@ -93,6 +93,23 @@ impl Queue {
         thread.next.get()
     }
 
+    /// The threads from the front, or what is wrong with the links: for the audit.
+    #[cfg(not(target_os = "none"))]
+    pub fn checked(&self) -> Result<Vec<Ref<Tcb>>, String> {
+        let mut found = Vec::new();
+        let mut previous = None;
+        let mut at = self.head.get();
+        while let Some(thread) = at {
+            if thread.previous.get() != previous || found.contains(&thread) {
+                return Err(format!("T1: links of {thread:?} are broken"));
+            }
+            found.push(thread);
+            previous = at;
+            at = thread.next.get();
+        }
+        if self.tail.get() == previous { Ok(found) } else { Err(format!("T1: a queue's tail is not {previous:?}")) }
+    }
+
     fn insert_between(&self, previous: Option<Ref<Tcb>>, thread: Ref<Tcb>, next: Option<Ref<Tcb>>) {
         thread.previous.set(previous);
         thread.next.set(next);

@@ -110,4 +110,17 @@ impl ReadyQueues {
         let priority = self.highest_priority(domain)?;
         self.domain(domain).queues[usize::from(priority)].head()
     }
+
+    /// A queue and its bit, for the audit.
+    #[cfg(not(target_os = "none"))]
+    pub(crate) fn queue(&self, domain: u8, priority: u8) -> &Queue {
+        &self.domain(domain).queues[usize::from(priority)]
+    }
+
+    #[cfg(not(target_os = "none"))]
+    pub(crate) fn is_marked(&self, domain: u8, priority: u8) -> bool {
+        let domain = self.domain(domain);
+        let word = usize::from(priority) / 64;
+        domain.occupied[word].get() >> (priority % 64) & 1 != 0 && domain.occupied_words.get() >> word & 1 != 0
+    }
 }

@@ -191,15 +191,11 @@ impl Refills {
         true
     }
 
-    /// All refills added up: the budget.
+    /// Refills from the head on; their amounts add up to the budget. For the audit.
     #[cfg(not(target_os = "none"))]
-    pub(crate) fn sum(self) -> Ticks {
-        let mut index = self.context.refill_head.get();
-        let mut sum = self.get(index).amount;
-        while index != self.context.refill_tail.get() {
-            index = self.following(index);
-            sum += self.get(index).amount;
-        }
-        sum
+    pub(crate) fn all(self) -> Vec<Refill> {
+        let first = self.context.refill_head.get();
+        let indices = core::iter::successors(Some(first), |&index| Some(self.following(index)));
+        indices.take(self.len() as usize).map(|index| self.get(index)).collect()
     }
 }

@@ -462,7 +462,7 @@ impl Threads<'_> {
     /// All of `context`'s refills added up, for invariant checks.
     #[cfg(not(target_os = "none"))]
     pub fn budget_of(&self, context: Ref<SchedContext>) -> Ticks {
-        self.refills(context).sum()
+        self.refills(context).all().iter().map(|refill| refill.amount).sum()
     }
 }
 

@@ -9,6 +9,8 @@
 #![forbid(unsafe_code)]
 
 mod asid;
+#[cfg(not(target_os = "none"))]
+pub mod audit;
 mod entry;
 mod map;
 mod table;

@@ -23,8 +23,6 @@ pub const MAX_MEMORY: usize = 8;
 /// Most distinct top-level page-table entries in the kernel half.
 pub const MAX_TOP_ENTRIES: usize = 8;
 
-/// Byte offset in the handoff page of a copy of the ACPI root pointer (36 bytes; zeros if none was found).
-pub const ROOT_POINTER_COPY: usize = 4096 - 64;
 
 /// Where the kernel image is linked and mapped: the top 2 GiB.
 pub const KERNEL_VIRT_BASE: u64 = 0xffff_ffff_8000_0000;
@@ -129,6 +127,8 @@ record! {
         rsdp: u64,
         /// The root pointer itself, zero-padded: its memory may lie in no partition.
         rsdp_bytes: [u8; 40],
+        /// Scheduling domains; 0 counts as 1, as in a stock seL4.
+        domain_count: u64,
         /// TSC when the loader began.
         loader_start_tsc: u64,
         /// Kernel's own memory (image, tables, stacks, this page): not in the window.
@@ -162,7 +162,7 @@ record! {
     }
 }
 
-const _: () = assert!(size_of::<Handoff>() <= ROOT_POINTER_COPY);
+const _: () = assert!(size_of::<Handoff>() <= 4096);
 
 /// Bits of [`Handoff::features`]: what the loader found on every core of the machine.
 pub mod features {

@@ -151,6 +151,8 @@ pub mod partition_flags {
     pub const IOAPIC: u32 = 1;
     /// `root_task` is the user's own seL4 root task: there are no programs.
     pub const FOREIGN_ROOT: u32 = 2;
+    /// The partition sees the ACPI tables: the loader adds their pages to its devices.
+    pub const ACPI: u32 = 8;
     /// Runs the SMP kernel flavour (more than one core).
     pub const SMP: u32 = 4;
 }

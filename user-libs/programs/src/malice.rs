@@ -21,6 +21,10 @@ fn scribble(env: &Env) -> Result<(), ProgramError> {
     for count in 0..GREETINGS {
         channel.out.send(1, &count.to_le_bytes())?;
     }
+    // The peer speaks before each message it takes: after these it has taken all greetings.
+    for _ in 0..=GREETINGS {
+        channel.inward.receive()?;
+    }
     let region = end.region();
     let words = region.words();
     let mut state = 0x2545_f491_4f6c_dd1d_u64;

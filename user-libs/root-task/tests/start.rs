@@ -13,6 +13,7 @@ use runtime::layout::*;
 use sel4::BootInfo;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const SYSTEM: &str = r#"
 [[partition]]
@@ -45,14 +46,15 @@ ends = ["west/second", "west/talker"]
 access = ["rw", "r"]
 "#;
 
-/// Code, and data with a tail of zeroes that begins on the page where the code ends.
+/// Code, and data with a tail of zeroes.
 fn program() -> Vec<u8> {
     let mut bytes = vec![0u8; 64 + 2 * 56];
     bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
-    (bytes[16], bytes[18], bytes[32], bytes[54], bytes[56]) = (2, 62, 64, 56, 2);
+    (bytes[6], bytes[16], bytes[18], bytes[20]) = (1, 2, 62, 1);
+    (bytes[32], bytes[52], bytes[54], bytes[56]) = (64, 64, 56, 2);
     bytes[24..32].copy_from_slice(&0x40_0040u64.to_le_bytes());
     for (at, vaddr, byte, size, memory, flags) in
-        [(64, 0x40_0000u64, 1u8, 0x1800, 0x1800u64, 5), (120, 0x40_1800, 2, 0x10, 0x3000, 6)]
+        [(64, 0x40_0000u64, 1u8, 0x1800, 0x1800u64, 5), (120, 0x40_2000, 2, 0x10, 0x3000, 6)]
     {
         let offset = bytes.len() as u64;
         (bytes[at], bytes[at + 4]) = (1, flags);
@@ -90,6 +92,12 @@ fn pieces(mut base: u64, end: u64) -> Vec<(u64, u32)> {
     found
 }
 
+/// One test at a time: the root task's windows are at fixed addresses.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What a loader and a kernel would prepare for partition `index`.
 fn boot(plan: &Plan, index: usize) -> (Rc<RefCell<Kernel>>, Page, Vec<u8>) {
     let (partition, bytes) = (&plan.partitions[index], plan.partition_manifest(index));
@@ -100,10 +108,10 @@ fn boot(plan: &Plan, index: usize) -> (Rc<RefCell<Kernel>>, Page, Vec<u8>) {
     let align = if area >= 2 << 20 { 2 << 20 } else { 4096 };
     let files_base = (slice.base + 0x10_1000).next_multiple_of(align);
     for (file, record) in partition.files.iter().zip(manifest.files()) {
-        kernel.phys(files_base + record.offset, record.size).copy_from_slice(&file.content);
+        kernel.phys_mut(files_base + record.offset, record.size).copy_from_slice(&file.content);
     }
     let free = files_base + area.next_multiple_of(4096);
-    kernel.phys(free, slice.base + slice.size - free).fill(0xaa);
+    kernel.phys_mut(free, slice.base + slice.size - free).fill(0xaa);
     let mut ranges: Vec<_> = manifest.channels().iter().map(|channel| (channel.base, channel.size, 1)).collect();
     ranges.extend([(files_base, area.next_multiple_of(4096), 1), (free, slice.base + slice.size - free, 0)]);
 
@@ -146,6 +154,7 @@ fn read_env(kernel: &Kernel, space: usize) -> Env {
 
 #[test]
 fn every_program_finds_what_the_system_file_says() {
+    let _turn = turn();
     let plan = plan();
     let (kernel, page, extra) = boot(&plan, 0);
     install(&kernel);
@@ -164,13 +173,13 @@ fn every_program_finds_what_the_system_file_says() {
         assert_eq!(thread.buffer.0, IPC_BUFFER_BASE);
         assert_eq!(kernel.spaces[thread.space].pages[&IPC_BUFFER_BASE].0, thread.buffer.1);
 
-        // The image: read-only code, a shared page that is writable, data, zeroes.
+        // The image: read-only code, data, zeroes.
         let rights = |vaddr| kernel.spaces[thread.space].pages[&vaddr].2;
-        assert_eq!((rights(0x40_0000), rights(0x40_1000), rights(0x40_4000)), (2, 3, 3));
-        assert_eq!(kernel.read(thread.space, 0x40_0000, 4096).unwrap(), [1; 4096]);
-        let shared = kernel.read(thread.space, 0x40_1000, 4096).unwrap();
-        assert_eq!((&shared[..0x800], &shared[0x800..0x810]), (&[1; 0x800][..], &[2; 16][..]));
-        assert!(shared[0x810..].iter().all(|byte| *byte == 0));
+        assert_eq!((rights(0x40_0000), rights(0x40_1000), rights(0x40_2000), rights(0x40_4000)), (2, 2, 3, 3));
+        let code = kernel.read(thread.space, 0x40_1000, 4096).unwrap();
+        let data = kernel.read(thread.space, 0x40_2000, 4096).unwrap();
+        assert!(code.iter().enumerate().all(|(at, byte)| *byte == u8::from(at < 0x800)));
+        assert!(data.iter().enumerate().all(|(at, byte)| *byte == if at < 0x10 { 2 } else { 0 }));
         assert_eq!(kernel.read(thread.space, 0x40_4000, 4096).unwrap(), [0; 4096]);
         assert!(kernel.read(thread.space, 0x40_5000, 1).is_none());
 
@@ -207,6 +216,7 @@ fn every_program_finds_what_the_system_file_says() {
 
 #[test]
 fn channels_and_doorbells_are_where_the_startup_block_says() {
+    let _turn = turn();
     let plan = plan();
     let (kernel, page, extra) = boot(&plan, 0);
     install(&kernel);
@@ -244,6 +254,7 @@ thread_local! {
 
 #[test]
 fn output_faults_and_exits_reach_the_console() {
+    let _turn = turn();
     let plan = plan();
     let (kernel, page, extra) = boot(&plan, 0);
     let text = b"two words and a\x1e line that goes on beyond the registers\n";
@@ -277,6 +288,7 @@ fn output_faults_and_exits_reach_the_console() {
 
 #[test]
 fn a_partition_without_enough_memory_says_so() {
+    let _turn = turn();
     let plan = plan();
     let (kernel, mut page, extra) = boot(&plan, 0);
     let count = page.untyped.len() as usize;

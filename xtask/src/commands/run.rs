@@ -95,7 +95,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     for problem in problems {
         anstream::eprintln!("{BAD}failed:{PLAIN} {problem}");
     }
-    Ok(ExitCode::FAILURE)
+    Ok(ExitCode::from(report.status_code(&members).max(1)))
 }
 
 /// Compares printed word counts with the host's own. `None`: they agree, or no partition printed any.

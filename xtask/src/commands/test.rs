@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change is kept, with one plain last line.
 
-use super::{BAD, GOOD, PLAIN};
+use super::{BAD, GOOD, PLAIN, QUIET};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::io::{BufRead, BufReader};
@@ -60,7 +60,7 @@ fn bare_metal_lints(library: &Library) -> Command {
 
 /// A step that passes or fails as a whole.
 fn check(name: &str, command: &mut Command) -> Result<Tally> {
-    let started = Instant::now();
+    let started = announce(name);
     let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
     let tally = Tally::one(status.success());
     summary(name, tally, started);
@@ -69,7 +69,7 @@ fn check(name: &str, command: &mut Command) -> Result<Tally> {
 
 /// A step made of tests that Cargo runs; what it prints is passed on.
 fn tests(name: &str, command: &mut Command) -> Result<Tally> {
-    let started = Instant::now();
+    let started = announce(name);
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot run {command:?}"))?;
     let output = child.stdout.take().context("no output pipe")?;
     let mut tally = Tally::default();
@@ -85,6 +85,11 @@ fn tests(name: &str, command: &mut Command) -> Result<Tally> {
     }
     summary(name, tally, started);
     Ok(tally)
+}
+
+fn announce(name: &str) -> Instant {
+    anstream::println!("{QUIET}{name} …{PLAIN}");
+    Instant::now()
 }
 
 fn summary(name: &str, tally: Tally, started: Instant) {

@@ -43,6 +43,7 @@ fn success_has_no_problems() {
     let state = after(&members, &[(0, "hello"), (0, "\x1eready 2000 1000"), (0, "\x1eexit p 0"), (0, "\x1edone 0")]);
     let report = report(state, End::Finished);
     assert!(report.problems(&members).is_empty());
+    assert_eq!(report.status_code(&members), 0);
     let partition = report.partition("a").unwrap();
     assert_eq!((partition.ready_us(), partition.lines.as_slice()), (Some(2.0), &["hello".to_owned()][..]));
 }
@@ -51,7 +52,9 @@ fn success_has_no_problems() {
 fn a_failing_program_a_panic_and_a_silence_are_each_named() {
     let members = ["a", "b", "c", "d"].map(|name| member(name, Work::Finite));
     let said = [(0, "\x1eexit p 7"), (0, "\x1edone 7"), (1, "\x1epark boom"), (2, "\x1eready 1 1")];
-    let problems = report(after(&members, &said), End::Timeout).problems(&members);
+    let report = report(after(&members, &said), End::Timeout);
+    assert_eq!(report.status_code(&members), 101);
+    let problems = report.problems(&members);
     assert_eq!(
         problems,
         [
@@ -72,4 +75,13 @@ fn a_refusal_is_one_problem_on_however_many_consoles() {
     let report = report(state, End::Refused);
     assert_eq!(report.problems(&members), ["the loader refused to boot: no-core core 3 is missing"]);
     assert_eq!(report.refusal.unwrap().seen_on, ["a", "b"]);
+}
+
+#[test]
+fn the_exit_status_is_the_first_code_that_is_not_zero_and_never_zero_for_a_failure() {
+    let members = ["a", "b"].map(|name| member(name, Work::Finite));
+    let status = |said: &[(usize, &str)]| report(after(&members, said), End::Finished).status_code(&members);
+    assert_eq!(status(&[(0, "\x1edone 0"), (1, "\x1edone 7")]), 7);
+    assert_eq!(status(&[(0, "\x1edone 256"), (1, "\x1edone 7")]), 1);
+    assert_eq!(status(&[(0, "\x1erefuse x y")]), 1);
 }

@@ -87,6 +87,11 @@ impl LocalApic {
         self.base
     }
 
+    /// Is it x2APIC mode?
+    pub fn is_x2apic(self) -> bool {
+        self.x2apic
+    }
+
     /// Can a core with this id be reached?
     pub fn reaches(self, apic_id: u32) -> bool {
         self.x2apic || apic_id < 0xff

@@ -7,6 +7,7 @@ use super::entry::{PROTOCOL_MULTIBOOT2, PROTOCOL_PVH};
 use super::identity::{self, Identity};
 use super::{console, cpu, fault, interrupts};
 use core::convert::Infallible;
+use loader::acpi_tables;
 use loader::archive::{Archive, find_module};
 use loader::boot_info::{BootInfo, Protocol, RSDP_BYTES, RootPointer};
 use loader::check::{Machine, check, occupied};
@@ -14,7 +15,7 @@ use loader::handoff::Facts;
 use loader::madt::{Topology, scan_for_root_pointer};
 use loader::memory_map::MemoryMap;
 use loader::place::{self, Source};
-use loader::span::align_up;
+use loader::span::{align_up, of_memory};
 use loader::{PAGE, PhysicalView, Refusal, Span, refuse};
 
 /// Where an archive is that was appended to the loader's own file; patched there, zero if there is none.
@@ -80,8 +81,24 @@ fn boot(protocol: u32, info: u64, start: u64) -> Result<Infallible, Refusal> {
         return Err(refuse!(NoAcpi, "the ACPI tables place an I/O APIC at {lie:#x}, which is memory"));
     }
     let io_apics = interrupts::silence_io_apics(&topology.io_apics);
-    let machine =
-        Machine { apic_ids: &topology.apic_ids, ram: &ram, io_apics: &io_apics, local_apic: local_apic.page() };
+    interrupts::drain();
+    let is_taken = |span: Span| {
+        let manifest = archive.manifest();
+        let controllers = io_apics.iter().map(|(it, _)| it.address).chain([local_apic.page()]);
+        let channels = manifest.channels().iter().filter_map(|it| Span::new(it.base, it.size));
+        let mut devices = manifest.devices().iter().filter_map(of_memory).chain(channels);
+        ram.overlaps(span)
+            || controllers.filter_map(|it| Span::new(it, PAGE)).any(|it| it.overlaps(span))
+            || devices.any(|it| it.overlaps(span))
+    };
+    let acpi_tables = acpi_tables::find(&memory, &root_pointer, is_taken);
+    let machine = Machine {
+        apic_ids: &topology.apic_ids,
+        ram: &ram,
+        io_apics: &io_apics,
+        local_apic: local_apic.page(),
+        acpi_tables: &acpi_tables,
+    };
     check(archive.manifest(), &machine)?;
     if let Some(free) = new_place(&archive, place, &ram)? {
         // SAFETY: `free` is RAM outside the loader, every slice and every channel; the old place is not used again.

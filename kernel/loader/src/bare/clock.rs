@@ -1,8 +1,8 @@
 //! How fast the TSC and the local APIC timer run, and waiting by them.
 //!
 //! Sources in order: CPUID (leaf 0x15, then a hypervisor's leaf), else counter 2 of the PIT. The PIT is not waited for
-//! to end but read: pairs of (TSC, count) taken close together give the rate whatever held the core up in between. Every
-//! loop ends: by count, by time, or by number of turns.
+//! to end but read: pairs of (TSC, count) taken close together give the rate whatever held the core up in between.
+//! Every loop ends: by count, by time, or by number of turns.
 
 use super::apic::LocalApic;
 use super::port;

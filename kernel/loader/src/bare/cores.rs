@@ -1,8 +1,8 @@
 //! The other cores: starting them one by one, and letting all of them into their kernels together.
 //!
 //! A core that started sets itself up, reports in its [`Seat`], and sleeps until one interrupt tells it that everything
-//! is written. The seat holds what it needs then, and a small stack for that interrupt. Cores that no partition uses are
-//! never started.
+//! is written. The seat holds what it needs then, and a small stack for that interrupt. Cores that no partition uses
+//! are never started.
 
 use super::apic::{LocalApic, Message};
 use super::clock::Clock;
@@ -18,8 +18,8 @@ use manifest::handoff::{HANDOFF_VIRT, TRAMPOLINE_VIRT};
 /// Times from the MP start-up protocol (Intel SDM, volume 3, "Typical AP initialization sequence").
 const AFTER_INIT_US: u64 = 10_000;
 const AFTER_START_UP_US: u64 = 200;
-/// How long a core may take to report.
-const SILENCE_US: u64 = 1_000_000;
+/// How long a core may take to report: generous, as an emulator with more cores than its host lets some of them wait.
+const SILENCE_US: u64 = 5_000_000;
 /// Wakes the sleeping cores.
 const RELEASE_VECTOR: u8 = 0xf0;
 
@@ -55,18 +55,17 @@ struct Seat {
 
 impl Seat {
     const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
         Self {
             status: AtomicU32::new(status::SILENT),
             missing: AtomicU32::new(0),
             found: AtomicU32::new(0),
             apic_id: AtomicU32::new(0),
-            top_table: ZERO,
-            entry: ZERO,
-            stack: ZERO,
-            index: ZERO,
-            cr4: ZERO,
-            nap_stack: [ZERO; 40],
+            top_table: AtomicU64::new(0),
+            entry: AtomicU64::new(0),
+            stack: AtomicU64::new(0),
+            index: AtomicU64::new(0),
+            cr4: AtomicU64::new(0),
+            nap_stack: [const { AtomicU64::new(0) }; 40],
             nap_stack_top: [],
         }
     }
@@ -78,7 +77,7 @@ static SEATS: [Seat; MAX_PROCESSORS] = [const { Seat::new() }; MAX_PROCESSORS];
 static STARTING: AtomicU64 = AtomicU64::new(0);
 /// Not zero: everything is written.
 static RELEASED: AtomicU32 = AtomicU32::new(0);
-/// The mode of all local APICs, as [`LocalApic`] cannot be shared in an atomic: its page, bit 0 set for x2APIC.
+/// The mode of all local APICs.
 static LOCAL_APIC: spin::Once<LocalApic> = spin::Once::new();
 
 global_asm!(
@@ -200,7 +199,8 @@ unsafe extern "C" {
     fn enter_kernel(seat: &'static Seat) -> !;
 }
 
-/// Writes the code that other cores start with to the page at `page`, below 1 MiB; they will use the tables at `top_table`.
+/// Writes the code that other cores start with to the page at `page`, below 1 MiB; they will use the tables at
+/// `top_table`.
 pub fn write_start_page(memory: &mut impl PhysicalMemory, page: u64, top_table: u64) -> Result<(), Refusal> {
     let offset = |symbol: *const u8| symbol.addr() - (&raw const start_code).addr();
     let size = offset(&raw const start_code_end);
@@ -215,8 +215,8 @@ pub fn write_start_page(memory: &mut impl PhysicalMemory, page: u64, top_table: 
     memory.write(page + offset(&raw const start_efer) as u64, &cpu::efer().to_le_bytes())
 }
 
-/// Starts every core of `cores` (number, APIC id) at `page`; returns the optional features that all of them have, out of
-/// `found`. The first that does not answer is the refusal.
+/// Starts every core of `cores` (number, APIC id) at `page`; returns the optional features that all of them have, out
+/// of `found`. The first that does not answer is the refusal.
 pub fn start(
     local_apic: LocalApic,
     clock: &Clock,
@@ -271,10 +271,11 @@ pub fn start(
 /// A core's first Rust code, on the shared stack; the result is its status.
 extern "C" fn set_up(seat: &Seat) -> u32 {
     fault::load();
-    let missing = cpu::missing();
-    seat.missing.store(missing.0, Ordering::Relaxed);
-    seat.found.store(cpu::optional(), Ordering::Relaxed);
+    let found = cpu::optional();
     let Some(local_apic) = LOCAL_APIC.get() else { return status::WRONG_CORE };
+    let missing = cpu::missing().or_apic_mode(*local_apic, found);
+    seat.missing.store(missing.0, Ordering::Relaxed);
+    seat.found.store(found, Ordering::Relaxed);
     if missing.0 != 0 {
         return status::MISSING_FEATURE;
     }
@@ -304,8 +305,8 @@ pub fn release(local_apic: LocalApic, others: impl Iterator<Item = (usize, u32)>
         local_apic.send(apic_id, Message::Vector(RELEASE_VECTOR));
     }
     match (boot_is_used, SEATS.first()) {
-        // SAFETY: the seat was assigned: tables, stack and entry point belong together, and the page that the code jumps
-        // to is mapped at the same address in both address spaces.
+        // SAFETY: the seat was assigned: tables, stack and entry point belong together, and the page that the code
+        // jumps to is mapped at the same address in both address spaces.
         (BootCore::Used, Some(seat)) => unsafe { enter_kernel(seat) },
         _ => super::console::halt(),
     }

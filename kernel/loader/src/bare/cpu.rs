@@ -1,16 +1,27 @@
 //! What a processor must have, what it may have, and the control registers every kernel starts with.
 
+use super::apic::LocalApic;
 use core::fmt;
 use manifest::handoff::features;
 use raw_cpuid::CpuId;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4Flags, Efer, EferFlags};
 
 /// Names of the required features; a core reports those that it lacks as bits in this order.
-const REQUIRED: [&str; 8] = ["NX", "SYSCALL", "PGE", "FXSR", "SSE2", "TSC", "MSR", "APIC"];
+const REQUIRED: [&str; 9] = ["NX", "SYSCALL", "PGE", "FXSR", "SSE2", "TSC", "MSR", "APIC", "x2APIC"];
+/// The last is required only where the boot processor has it.
+const X2APIC: u32 = 1 << 8;
 
 /// Required features that are absent: bit n is `REQUIRED[n]`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Missing(pub u32);
+
+impl Missing {
+    /// Adds x2APIC if `local_apic` is in that mode and it is not among the features `found`.
+    pub fn or_apic_mode(self, local_apic: LocalApic, found: u32) -> Self {
+        let lacks = local_apic.is_x2apic() && found & features::X2APIC == 0;
+        Self(self.0 | if lacks { X2APIC } else { 0 })
+    }
+}
 
 impl fmt::Display for Missing {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! Exceptions in the loader: each is a refusal with vector, address and core. Other interrupts only wake a waiting core.
+//! Exceptions in the loader: each is a refusal with vector, address and core. Other interrupts only wake a core.
 
 use super::{apic, console};
 use core::arch::global_asm;

@@ -1,7 +1,7 @@
 //! Physical memory, mapped one to one: the real [`PhysicalView`] and [`PhysicalMemory`], and the tables that map it.
 //!
-//! The loader keeps W^X itself: its text is read-only, all else not executable, page 0 absent. RAM above 4 GiB is mapped
-//! as far as the boot loader lists it.
+//! The loader keeps W^X itself: its text is read-only, all else not executable, page 0 absent. RAM above 4 GiB is
+//! mapped as far as the boot loader lists it.
 
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use heapless::Vec;
@@ -9,9 +9,9 @@ use loader::memory_map::{MAX_PIECES, MemoryMap};
 use loader::tables::{Builder, Lifetime, PageSize, Rights};
 use loader::{PAGE, PhysicalMemory, PhysicalView, Refusal, Span, refuse};
 use manifest::handoff::{TRAMPOLINE_VIRT, features};
+use x86_64::PhysAddr;
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
-use x86_64::PhysAddr;
 
 const GIB_4: u64 = 4 << 30;
 /// Where interrupt controllers have their registers.
@@ -111,8 +111,8 @@ impl Identity {
         let switch = switch_code().as_ptr().addr() as u64;
         tables.map(TRAMPOLINE_VIRT, Span::between(switch, switch + PAGE), Rights::ReadExecute, PageSize::Small)?;
         let top = PhysFrame::containing_address(PhysAddr::new_truncate(tables.top_table()));
-        // SAFETY: the tables map everything the loader uses at the addresses it uses: its sections, its stack in `.bss`,
-        // and all memory it may look at.
+        // SAFETY: the tables map everything the loader uses at the addresses it uses: its sections, its stack in
+        // `.bss`, and all memory it may look at.
         unsafe { Cr3::write(top, Cr3Flags::empty()) };
         Ok(Self { reach })
     }

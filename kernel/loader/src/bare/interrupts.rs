@@ -24,6 +24,13 @@ pub fn silence_pic() {
     words([0xff, 0xff], DATA);
 }
 
+/// Takes what the firmware's devices had pending on this core before they were masked, so that no kernel meets it.
+pub fn drain() {
+    x86_64::instructions::interrupts::enable();
+    (0..8).for_each(|_| x86_64::instructions::nop());
+    x86_64::instructions::interrupts::disable();
+}
+
 /// Masks every pin of every I/O APIC; returns them with their number of pins. One that does not answer is left out.
 pub fn silence_io_apics(found: &[IoApic]) -> Vec<(IoApic, u32), MAX_IO_APICS> {
     const VERSION: u32 = 1;

@@ -10,7 +10,7 @@ pub fn read8(port: u16) -> u8 {
 
 /// Writes one byte.
 pub fn write8(port: u16, value: u8) {
-    // SAFETY: as for `read8`; the callers write to interrupt controllers, timer and consoles, none of which touch memory.
+    // SAFETY: as for `read8`; the callers write to interrupt controllers, timer and consoles: none touches memory.
     unsafe { Port::new(port).write(value) }
 }
 

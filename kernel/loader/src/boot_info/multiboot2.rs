@@ -62,13 +62,12 @@ fn read_tag(info: &mut BootInfo, kind: u32, body: &[u8]) -> Result<(), Refusal> 
                 }
             }
         }
+        // The newer one wins whatever the order.
+        tag::OLD_ROOT_POINTER if info.root_pointer != RootPointer::Unknown => {}
         tag::OLD_ROOT_POINTER | tag::NEW_ROOT_POINTER => {
-            // The newer one wins whatever the order.
-            if kind == tag::NEW_ROOT_POINTER || info.root_pointer == RootPointer::Unknown {
-                let mut copy = [0; RSDP_BYTES];
-                copy.iter_mut().zip(body).for_each(|(to, from)| *to = *from);
-                info.root_pointer = RootPointer::Copy(copy);
-            }
+            let mut copy = [0; RSDP_BYTES];
+            copy.iter_mut().zip(body).for_each(|(to, from)| *to = *from);
+            info.root_pointer = RootPointer::Copy(copy);
         }
         _ => {}
     }

@@ -6,7 +6,7 @@
 
 mod objects;
 
-pub use objects::{Cap, Kernel, Script, Space, Thread};
+pub use objects::{Cap, Kernel, Script};
 
 use abi::invocation::Invocation;
 use sel4::MessageInfo;

@@ -130,10 +130,17 @@ impl Kernel {
         self.untypeds.push(UntypedMemory { base, bits, device, used: 0 });
     }
 
-    /// Physical memory.
-    pub fn phys(&self, base: u64, bytes: u64) -> &mut [u8] {
+    /// Physical memory, to read.
+    fn phys(&self, base: u64, bytes: u64) -> &[u8] {
         assert!(base + bytes <= PHYS_BYTES as u64);
-        // SAFETY: inside the mapping; tests use one such slice at a time.
+        // SAFETY: inside the mapping, which nobody writes to while the kernel is borrowed.
+        unsafe { std::slice::from_raw_parts(self.base.add(base as usize), bytes as usize) }
+    }
+
+    /// Physical memory, to write.
+    pub fn phys_mut(&mut self, base: u64, bytes: u64) -> &mut [u8] {
+        assert!(base + bytes <= PHYS_BYTES as u64);
+        // SAFETY: inside the mapping, and the kernel is borrowed by the caller alone.
         unsafe { std::slice::from_raw_parts_mut(self.base.add(base as usize), bytes as usize) }
     }
 
@@ -284,7 +291,7 @@ impl Kernel {
         }
         self.untypeds[id].used = start + (count << bits);
         if !untyped.device {
-            self.phys(untyped.base + start, count << bits).fill(0);
+            self.phys_mut(untyped.base + start, count << bits).fill(0);
         }
         for number in 0..count {
             let phys = untyped.base + start + (number << bits);

@@ -1,0 +1,132 @@
+//! What the root task finds, and what boot refuses.
+
+use crate::harness::{self, IMAGE, IMAGE_PAGES, MANIFEST, Options, System, slot};
+use abi::bootinfo::ChunkId;
+use capability::Kind;
+use image::BootError;
+use machine::{Machine, Register};
+use memory::host::Slice;
+
+#[test]
+fn the_root_task_is_the_first_to_run_and_knows_its_bootinfo() {
+    let system = System::new();
+    let root = system.current();
+    assert_eq!(root, system.root());
+    assert_eq!(root.context.next_pc(), IMAGE + 0x10);
+    let info = system.bootinfo();
+    assert_eq!(root.context.get(Register::Rdi), info.ipc_buffer + 4096);
+    assert_eq!(info.ipc_buffer, IMAGE + IMAGE_PAGES * 4096);
+    assert_eq!(info.user_image_frames.len(), IMAGE_PAGES);
+    assert_eq!(info.init_thread_cnode_size_bits, 13);
+    assert_eq!(info.schedcontrol.len(), 1);
+    assert_eq!(info.user_image_paging.len(), 3);
+}
+
+#[test]
+fn every_initial_slot_holds_what_sel4_says() {
+    let system = System::new();
+    for (cptr, kind) in [
+        (0, Kind::Null),
+        (slot::TCB, Kind::Thread),
+        (slot::CNODE, Kind::CNode),
+        (slot::VSPACE, Kind::Pml4),
+        (slot::IRQ, Kind::IrqControl),
+        (slot::ASID, Kind::AsidControl),
+        (slot::POOL, Kind::AsidPool),
+        (slot::PORTS, Kind::IoPortControl),
+        (8, Kind::Null),
+        (9, Kind::Frame),
+        (slot::BUFFER, Kind::Frame),
+        (slot::DOMAIN, Kind::Domain),
+        (12, Kind::Null),
+        (13, Kind::Null),
+        (slot::SC, Kind::SchedContext),
+        (15, Kind::Null),
+    ] {
+        assert_eq!(system.cap(cptr).kind(), kind, "slot {cptr}");
+    }
+    let info = system.bootinfo();
+    assert!((info.empty.start..info.empty.end).all(|cptr| system.cap(cptr).is_null()));
+    assert!((info.untyped.start..info.untyped.end).all(|cptr| system.cap(cptr).kind() == Kind::Untyped));
+}
+
+#[test]
+fn the_extra_chunks_carry_the_manifest_and_the_instance() {
+    let system = System::new();
+    let info = system.bootinfo();
+    let mut bytes = Vec::new();
+    for cptr in info.extra_bi_pages.start..info.extra_bi_pages.end {
+        let page: memory::Ref<harness::Bytes> = memory::Ref::at(system.phys(cptr));
+        bytes.extend((0..512).flat_map(|index| page.get(index).to_le_bytes()));
+    }
+    let mut chunks = std::collections::BTreeMap::new();
+    let mut at = 0;
+    while at < info.extra_len as usize {
+        let word = |offset: usize| u64::from_le_bytes(bytes[at + offset..at + offset + 8].try_into().unwrap());
+        let (id, length) = (word(0), word(8) as usize);
+        chunks.insert(id, bytes[at + 16..at + length].to_vec());
+        at += length;
+    }
+    assert_eq!(at, info.extra_len as usize);
+    assert_eq!(&chunks[&(ChunkId::SkerryManifest as u64)][..MANIFEST.len()], MANIFEST);
+    assert_eq!(chunks[&(ChunkId::X86TscFreq as u64)][..4], 1000u32.to_le_bytes());
+    assert_eq!(&chunks[&(ChunkId::X86AcpiRsdp as u64)][..8], b"RSD PTR ");
+    let instance = abi::bootinfo::Instance::from_bytes(&chunks[&(ChunkId::SkerryInstance as u64)]).unwrap();
+    assert_eq!(instance.slice_base, system.slice.range().base.0);
+    assert_eq!((instance.files_base, instance.files_size), (system.handoff.files.base, system.handoff.files.size));
+}
+
+#[test]
+fn untyped_memory_is_exactly_what_nobody_uses() {
+    let system = System::new();
+    let info = system.bootinfo();
+    let listed = &info.untyped_list[..info.untyped.len() as usize];
+    let ram: Vec<_> = listed.iter().filter(|it| it.is_device == 0).collect();
+    assert_eq!(ram[0].paddr, system.handoff.free_base);
+    for pair in ram.windows(2) {
+        assert_eq!(pair[0].paddr + (1 << pair[0].size_bits), pair[1].paddr, "no gap, no overlap");
+    }
+    let devices: u64 = listed.iter().filter(|it| it.is_device == 1).map(|it| 1u64 << it.size_bits).sum();
+    assert_eq!(devices, harness::DEVICE_BYTES + system.handoff.files.size);
+    for (index, it) in listed.iter().enumerate() {
+        let cap = system.cap(info.untyped.start + index as u64);
+        assert_eq!((cap.phys().0, cap.size_bits()), (it.paddr, u32::from(it.size_bits)));
+        assert_eq!(cap.is_device(), it.is_device == 1);
+    }
+}
+
+#[test]
+fn two_instances_in_one_process_do_not_disturb_each_other() {
+    let (one, two) = (System::new(), System::new());
+    assert!(!one.slice.range().overlaps(two.slice.range()));
+    let endpoint = one.endpoint();
+    assert_eq!(one.cap(endpoint).kind(), Kind::Endpoint);
+    assert!(two.cap(endpoint).is_null());
+    assert!(two.slice.range().contains(memory::Range { base: two.phys(slot::TCB), size: 2048 }));
+    two.audit_now();
+    one.audit_now();
+}
+
+fn refused(change: impl FnOnce(&mut manifest::handoff::Handoff)) -> BootError {
+    let slice = Slice::new(harness::SLICE_BYTES);
+    let mut page = harness::handoff(&slice, Options::default());
+    change(&mut page);
+    image::start(Machine::new(), &page, (0, 0)).expect_err("a handoff like this is refused")
+}
+
+#[test]
+fn a_broken_handoff_is_refused_with_its_reason() {
+    assert_eq!(refused(|page| page.magic = 0), BootError::NotAHandoff);
+    assert_eq!(refused(|page| page.version += 1), BootError::NotAHandoff);
+    assert_eq!(refused(|page| page.memory_count = 0), BootError::Count);
+    assert_eq!(refused(|page| page.route_count = 65), BootError::Count);
+    assert_eq!(refused(|page| page.routes[0].vector = 0x30), BootError::Route);
+    assert_eq!(refused(|page| page.routes[1].apic_id = 0xff), BootError::Route);
+    assert_eq!(refused(|page| page.root_virt_base = abi::vm::USER_TOP), BootError::RootImage);
+    assert_eq!(refused(|page| page.root_entry = 0), BootError::RootImage);
+    assert_eq!(refused(|page| page.root_image.base = 0), BootError::Memory);
+    assert_eq!(refused(|page| page.files.base = page.root_image.base), BootError::Memory);
+    assert_eq!(refused(|page| page.devices[0].base = page.memory[0].base), BootError::Memory);
+    assert_eq!(refused(|page| page.free_base = page.memory[0].base + page.memory[0].size), BootError::OutOfMemory);
+    assert_eq!(refused(|page| page.memory[0].size = u64::MAX), BootError::Memory);
+}

@@ -1,0 +1,533 @@
+//! Random system calls of several threads against a whole instance, with every invariant checked after every entry.
+//!
+//! A run is a seed. The short version is part of every test run; `cargo test -p skerry-image --test instance -- --ignored
+//! fuzz` is the long one (`SKERRY_FUZZ_SECONDS`, default 60, from `SKERRY_FUZZ_SEED`). A failure prints its seed.
+
+use crate::harness::{Call, Ended, Options, System, slot};
+use abi::invocation::Invocation::{self, *};
+use abi::message::MessageInfo;
+use abi::object::ObjectType;
+use capability::Kind;
+use machine::Register;
+use machine::model::PendingInterrupt;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// xorshift64*: enough, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        (self.next() >> 16) % limit
+    }
+
+    fn one_in(&mut self, chances: u64) -> bool {
+        self.below(chances) == 0
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize]
+    }
+}
+
+/// Slots that the run works in.
+const POOL: u64 = 160;
+
+struct Run {
+    system: System,
+    random: Random,
+    first: u64,
+    /// What was done last.
+    last: String,
+    /// Invocations by label: (done, refused).
+    counts: BTreeMap<u64, (u64, u64)>,
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let system = System::with(Options { slice_bytes: 4 << 20, ..Options::default() });
+        let random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        system.audit_never();
+        let untyped = system.make(ObjectType::Untyped, 18);
+        let first = system.fresh_many(0);
+        for kind in [ObjectType::Endpoint, ObjectType::Notification, ObjectType::Reply, ObjectType::Tcb] {
+            system.make_many(kind, 0, 4);
+        }
+        for bits in [1, 2, 3] {
+            system.make(ObjectType::CapTable, bits);
+        }
+        system.make_many(ObjectType::Untyped, 12, 2);
+        system.make_many(ObjectType::Untyped, 9, 2);
+        for kind in [
+            ObjectType::Page4K,
+            ObjectType::Pml4,
+            ObjectType::Pdpt,
+            ObjectType::PageDirectory,
+            ObjectType::PageTable,
+            ObjectType::Page4K,
+        ] {
+            system.make(kind, 0);
+        }
+        for (budget, period) in [(1000, 1000), (500, 2000), (100, 5000), (20, 40), (5000, 10_000)] {
+            system.sched_context(budget, period);
+        }
+        for priority in [10, 10, 20, 30] {
+            let thread = system.thread(priority);
+            system.invoke(thread.cap, TCBSetMCPriority, &[255], &[slot::TCB]).ok();
+            system.invoke(thread.cap, TCBResume, &[], &[]).ok();
+        }
+        system.passive_thread(15);
+        let irq = system.fresh();
+        system.invoke(slot::IRQ, X86IRQIssueIRQHandlerMSI, &[irq, 64, 0, 0, 0, 0, 7], &[slot::CNODE]).ok();
+        let bell = system.fresh();
+        system.invoke_label(slot::IRQ, SkerryIssueDoorbell as u64, &[1, bell, 64], &[slot::CNODE]).ok();
+        let ports = system.fresh();
+        system.invoke(slot::PORTS, X86IOPortControlIssue, &[0x3f8, 0x3fa, ports, 64], &[slot::CNODE]).ok();
+        system.copy(untyped);
+        system.step_back();
+        system.audit_now();
+        Self { system, random, first, last: String::new(), counts: BTreeMap::new() }
+    }
+
+    fn cptr(&mut self) -> u64 {
+        let vital = [slot::TCB, slot::CNODE, slot::SC];
+        let cptr = self.any_cptr();
+        // A root task that destroys itself ends the run.
+        if vital.contains(&cptr) && !self.random.one_in(200) { self.first } else { cptr }
+    }
+
+    fn any_cptr(&mut self) -> u64 {
+        match self.random.below(40) {
+            0 => self.random.next(),
+            1 => self.random.below(16),
+            5 => self.system.sched_control(),
+            _ => self.first + self.random.below(POOL),
+        }
+    }
+
+    /// A slot that holds a capability of `kind`, if a few tries find one.
+    fn of_kind(&mut self, kinds: &[Kind]) -> u64 {
+        for _ in 0..300 {
+            let cptr = self.cptr();
+            if cptr < 8192 && kinds.contains(&self.system.cap(cptr).kind()) {
+                return cptr;
+            }
+        }
+        self.cptr()
+    }
+
+    fn empty(&mut self) -> u64 {
+        self.of_kind(&[Kind::Null])
+    }
+
+    fn word(&mut self) -> u64 {
+        match self.random.below(12) {
+            0 => self.random.next(),
+            1 => 1 << self.random.below(64),
+            2 => u64::MAX - self.random.below(3),
+            3..6 => self.cptr(),
+            6 => 64,
+            7 => self.vaddr(),
+            _ => self.random.below(20),
+        }
+    }
+
+    fn vaddr(&mut self) -> u64 {
+        let base =
+            self.random.pick(&[0x1000_0000, 0x1000_1000, 0x2000_0000, 0x40_0000, 0x8000_0000, 0x7fff_ffff_f000, 0]);
+        base + self.random.below(3) * 0x1000
+    }
+
+    /// A likely invocation of `cptr`: label, words, capabilities.
+    fn plausible(&mut self, cptr: u64) -> (u64, Vec<u64>, Vec<u64>) {
+        let kind = if cptr < 8192 { self.system.cap(cptr).kind() } else { Kind::Null };
+        let root = slot::CNODE;
+        let thread = &[Kind::Thread][..];
+        let (what, words, caps): (Invocation, Vec<u64>, Vec<u64>) = match kind {
+            Kind::Untyped => {
+                let kind = self.random.pick(ObjectType::ALL) as u64;
+                let size = self.random.pick(&[4, 5, 7, 8, 1, 2, 12, 9]);
+                let count = if self.random.one_in(4) { 1 + self.random.below(4) } else { 1 };
+                (UntypedRetype, vec![kind, size, 0, 0, self.empty(), count], vec![root])
+            }
+            Kind::CNode => {
+                let node = self.random.one_in(3);
+                let radix = u64::from(self.system.cap(cptr).radix());
+                let (target, depth) = if node { (self.random.below(16), radix) } else { (self.empty(), 64) };
+                let source = self.cptr();
+                let rights = self.random.pick(&[15, 15, 15, 3, 1, 2, 14]);
+                let data = self.random.pick(&[0, 1, 2, 3, 0xbad, 1 << 6 | 1, 61]);
+                let what = self.random.pick(&[
+                    CNodeCopy,
+                    CNodeMint,
+                    CNodeMove,
+                    CNodeMutate,
+                    CNodeCopy,
+                    CNodeMint,
+                    CNodeMove,
+                    CNodeRotate,
+                    CNodeDelete,
+                    CNodeRevoke,
+                    CNodeCancelBadgedSends,
+                ]);
+                match what {
+                    CNodeCopy => (what, vec![target, depth, source, 64, rights], vec![root]),
+                    CNodeMint => (what, vec![target, depth, source, 64, rights, data], vec![root]),
+                    CNodeMove => (what, vec![target, depth, source, 64], vec![root]),
+                    CNodeMutate => (what, vec![target, depth, source, 64, data], vec![root]),
+                    CNodeRotate => {
+                        let pivot = self.cptr();
+                        let target = if self.random.one_in(2) { source } else { target };
+                        (what, vec![target, 64, 0, pivot, 64, 0, source, 64], vec![root, root])
+                    }
+                    _ => {
+                        let rare = self.random.one_in(8);
+                        let victim = if rare {
+                            self.first + self.random.below(POOL)
+                        } else {
+                            self.first + 60 + self.random.below(POOL - 60)
+                        };
+                        (what, vec![if node { target } else { victim }, depth], vec![])
+                    }
+                }
+            }
+            Kind::Thread => {
+                let endpoint = self.of_kind(&[Kind::Endpoint, Kind::Null]);
+                match self.random.below(17) {
+                    0 => (TCBReadRegisters, vec![self.random.below(2), 20], vec![]),
+                    1 => (TCBWriteRegisters, vec![self.random.below(2), 2, self.word(), self.word()], vec![]),
+                    2 => (TCBCopyRegisters, vec![self.random.below(16)], vec![self.of_kind(thread)]),
+                    3 => {
+                        let caps = vec![
+                            self.of_kind(&[Kind::CNode]),
+                            self.of_kind(&[Kind::Pml4]),
+                            self.of_kind(&[Kind::Frame]),
+                        ];
+                        (TCBConfigure, vec![0, 0, self.vaddr()], caps)
+                    }
+                    4 => (TCBSetSpace, vec![0, 0], vec![endpoint, root, slot::VSPACE]),
+                    5 => (TCBSetPriority, vec![self.random.below(40)], vec![slot::TCB]),
+                    6 => (TCBSetMCPriority, vec![200 + self.random.below(60)], vec![slot::TCB]),
+                    7 | 8 => {
+                        let context = self.of_kind(&[Kind::SchedContext, Kind::Null]);
+                        (TCBSetSchedParams, vec![255, self.random.below(40)], vec![slot::TCB, context, endpoint])
+                    }
+                    9 => (TCBSetTimeoutEndpoint, vec![], vec![endpoint]),
+                    10 => (TCBSetIPCBuffer, vec![self.vaddr()], vec![self.of_kind(&[Kind::Frame])]),
+                    11 => (TCBSuspend, vec![], vec![]),
+                    12 => (TCBBindNotification, vec![], vec![self.of_kind(&[Kind::Notification])]),
+                    13 => (TCBUnbindNotification, vec![], vec![]),
+                    14 => (TCBSetFlags, vec![self.random.below(2), self.random.below(2)], vec![]),
+                    _ => (TCBResume, vec![], vec![]),
+                }
+            }
+            Kind::SchedControl => {
+                let budget = self.random.pick(&[20, 100, 1000, 5000]);
+                let period = budget * self.random.pick(&[1, 1, 2, 3, 10]);
+                let flags = self.random.below(2);
+                let extra = self.random.below(9);
+                (
+                    SchedControlConfigureFlags,
+                    vec![budget, period, extra, 7, flags],
+                    vec![self.of_kind(&[Kind::SchedContext])],
+                )
+            }
+            Kind::SchedContext => {
+                let object = self.of_kind(&[Kind::Thread, Kind::Notification]);
+                let what = self.random.pick(&[
+                    SchedContextConsumed,
+                    SchedContextBind,
+                    SchedContextBind,
+                    SchedContextUnbindObject,
+                    SchedContextUnbind,
+                    SchedContextYieldTo,
+                ]);
+                (what, vec![], vec![object])
+            }
+            Kind::Domain => {
+                let what = self.random.pick(&[DomainSetSet, DomainScheduleConfigure, DomainScheduleSetStart]);
+                let words = match what {
+                    DomainScheduleConfigure => {
+                        vec![self.random.below(4), self.random.below(2), self.random.pick(&[0, 100_000, 5_000_000, 1])]
+                    }
+                    DomainSetSet => vec![u64::from(self.random.one_in(4))],
+                    _ => vec![self.random.below(4)],
+                };
+                (what, words, vec![self.of_kind(thread)])
+            }
+            Kind::IrqControl => match self.random.below(4) {
+                0 => (
+                    X86IRQIssueIRQHandlerIOAPIC,
+                    vec![self.empty(), 64, 0, self.random.pick(&[4, 9, 5]), 0, 1, self.random.below(5)],
+                    vec![root],
+                ),
+                1 => (
+                    X86IRQIssueIRQHandlerMSI,
+                    vec![self.empty(), 64, 0, 0, 0, 0, self.random.pick(&[7, 67, 9])],
+                    vec![root],
+                ),
+                2 => (SkerryIssueDoorbell, vec![self.random.below(4), self.empty(), 64], vec![root]),
+                _ => (
+                    SkerryHearDoorbell,
+                    vec![self.random.pick(&[0xa0, 0xa3, 0xa1, 0x30]), self.empty(), 64],
+                    vec![root],
+                ),
+            },
+            Kind::IrqHandler => {
+                let what = self.random.pick(&[IRQAckIRQ, IRQSetIRQHandler, IRQSetIRQHandler, IRQClearIRQHandler]);
+                (what, vec![], vec![self.of_kind(&[Kind::Notification])])
+            }
+            Kind::Frame => {
+                let what = self.random.pick(&[X86PageMap, X86PageMap, X86PageUnmap, X86PageGetAddress]);
+                (
+                    what,
+                    vec![self.vaddr(), self.random.below(16), self.random.below(8)],
+                    vec![self.of_kind(&[Kind::Pml4])],
+                )
+            }
+            Kind::PageTable => self.table(X86PageTableMap, X86PageTableUnmap),
+            Kind::PageDirectory => self.table(X86PageDirectoryMap, X86PageDirectoryUnmap),
+            Kind::Pdpt => self.table(X86PDPTMap, X86PDPTUnmap),
+            Kind::AsidControl => {
+                (X86ASIDControlMakePool, vec![self.empty(), 64], vec![self.of_kind(&[Kind::Untyped]), root])
+            }
+            Kind::AsidPool => (X86ASIDPoolAssign, vec![], vec![self.of_kind(&[Kind::Pml4])]),
+            Kind::IoPortControl => {
+                let first = 0x3f6 + self.random.below(10);
+                (X86IOPortControlIssue, vec![first, first + self.random.below(3), self.empty(), 64], vec![root])
+            }
+            Kind::IoPort => (
+                self.random.pick(&[X86IOPortIn8, X86IOPortOut32, X86IOPortIn16]),
+                vec![0x3f6 + self.random.below(12), 5],
+                vec![],
+            ),
+            _ => {
+                let words = (0..self.random.pick(&[0, 1, 3, 4, 5, 19, 120])).map(|_| self.random.below(9)).collect();
+                let caps = (0..self.random.below(4)).map(|_| self.cptr()).collect();
+                return (self.random.below(3), words, caps);
+            }
+        };
+        (what as u64, words, caps)
+    }
+
+    fn table(&mut self, map: Invocation, unmap: Invocation) -> (Invocation, Vec<u64>, Vec<u64>) {
+        let what = if self.random.one_in(3) { unmap } else { map };
+        (what, vec![self.vaddr(), 0], vec![self.of_kind(&[Kind::Pml4])])
+    }
+
+    /// One kernel entry of whoever runs.
+    fn step(&mut self) -> Ended {
+        let time = self.random.pick(&[0, 100, 3000, 3000, 10_000, 60_000, 1_000_000]);
+        self.system.machine().advance(time);
+        let pending = if self.random.one_in(3) { PendingInterrupt::Waiting } else { PendingInterrupt::None };
+        self.system.machine().set_pending_interrupt(pending);
+        if self.system.is_idle() || self.system.machine().is_deadline_due() || self.random.one_in(20) {
+            let vector =
+                self.random.pick(&[ipi::TIMER, ipi::TIMER, ipi::TIMER, 0x37, 0xa0, 0xa3, 0x30, 0xff, 0x21, 0xe5]);
+            if self.system.is_idle() && self.system.machine().deadline() < u64::MAX {
+                let deadline = self.system.machine().deadline().max(kernel_now(&self.system));
+                self.system.machine().set_now(deadline);
+            }
+            self.system.interrupt(vector);
+            return Ended::Over;
+        }
+        let is_root = self.system.current() == self.system.root_thread();
+        if !is_root && self.random.one_in(25) {
+            self.system.machine().set_fault_address(self.random.next());
+            let vector = self.random.pick(&[14, 7, 7, 6, 13, 0]);
+            self.system.exception(vector, self.random.below(32));
+            return Ended::Over;
+        }
+        if is_root && self.random.one_in(4) {
+            return self.revive();
+        }
+        let cptr = match self.random.below(6) {
+            _ if is_root && !self.random.one_in(100) => {
+                let kinds = [
+                    Kind::Thread,
+                    Kind::CNode,
+                    Kind::SchedContext,
+                    Kind::Untyped,
+                    Kind::Frame,
+                    Kind::Pdpt,
+                    Kind::SchedControl,
+                ];
+                let kind = self.random.pick(&kinds);
+                self.of_kind(&[kind])
+            }
+            0 => self.cptr(),
+            1 | 2 => self.of_kind(&[Kind::Endpoint, Kind::Notification, Kind::Reply]),
+            3 => self.of_kind(&[Kind::Thread, Kind::CNode, Kind::SchedContext, Kind::Untyped]),
+            4 => self.of_kind(&[Kind::Thread, Kind::CNode]),
+            _ => self.random.pick(&[
+                slot::CNODE,
+                slot::IRQ,
+                slot::DOMAIN,
+                slot::ASID,
+                slot::POOL,
+                slot::PORTS,
+                slot::CNODE,
+            ]),
+        };
+        let (mut label, mut words, caps) = self.plausible(cptr);
+        if self.random.one_in(10) {
+            label = self.random.below(70);
+        }
+        for word in &mut words {
+            if self.random.one_in(25) {
+                *word = self.word();
+            }
+        }
+        let thread = self.system.current();
+        let context = &thread.context;
+        for (&word, register) in words.iter().zip([Register::R10, Register::R8, Register::R9, Register::R15]) {
+            context.set(register, word);
+        }
+        if let Some(buffer) = self.system.buffer_of(thread) {
+            for (index, &word) in words.iter().enumerate().skip(4) {
+                buffer.set(1 + index, word);
+            }
+            for (index, &cap) in caps.iter().enumerate() {
+                buffer.set(122 + index, cap);
+            }
+            for (index, word) in [slot::CNODE, self.empty(), 64].into_iter().enumerate() {
+                buffer.set(125 + index, word);
+            }
+        }
+        let length = if self.random.one_in(30) { self.random.below(128) } else { words.len() as u64 };
+        context.set(Register::Rsi, MessageInfo::new(label, 0, caps.len() as u64, length).word());
+        let number = self.number(cptr);
+        let number = if is_root && !self.random.one_in(100) { -1 } else { number };
+        if number == -1 {
+            context.set(Register::Rdi, cptr);
+        }
+        let configures = label == SchedControlConfigureFlags as u64 && !caps.is_empty() && caps[0] < 8192;
+        if configures {
+            self.system.forget_budget(self.system.phys(caps[0]));
+        }
+        self.last = format!("system call {number} on {cptr} label {label} words {words:x?} caps {caps:?}");
+        let ended = self.system.raw(number);
+        if number == -1 && ended == Ended::Over && self.system.current() == thread {
+            let success = MessageInfo::from_word(context.get(Register::Rsi)).label() == 0;
+            let count = self.counts.entry(label).or_default();
+            *if success { &mut count.0 } else { &mut count.1 } += 1;
+            if success && configures && self.system.cap(cptr).kind() == Kind::SchedControl {
+                self.system.expect_budget(self.system.phys(caps[0]), words[0] * 1000);
+            }
+        }
+        ended
+    }
+
+    /// The root task resumes somebody, with a new scheduling context if need be.
+    fn revive(&mut self) -> Ended {
+        let thread = self.of_kind(&[Kind::Thread]);
+        let (cap, label, caps) = if self.random.one_in(3) {
+            (self.of_kind(&[Kind::SchedContext]), SchedContextBind, vec![thread])
+        } else {
+            (thread, TCBResume, vec![])
+        };
+        if self.system.buffer_of(self.system.current()).is_none() && !caps.is_empty() {
+            return self.system.raw(-11);
+        }
+        self.system.load(&Call { cap, label: label as u64, words: &[], caps: &caps });
+        self.system.current().context.set(Register::Rdi, cap);
+        self.system.raw(-1)
+    }
+
+    /// A system call number, with its capabilities in place.
+    fn number(&mut self, cptr: u64) -> i64 {
+        let context_of = |run: &Self| run.system.current();
+        let (endpoint, reply) =
+            (self.of_kind(&[Kind::Endpoint, Kind::Notification, Kind::Endpoint]), self.of_kind(&[Kind::Reply]));
+        let number = match self.random.below(30) {
+            0 => -4,
+            1 => -3,
+            2..5 => -2,
+            5 => -5,
+            6 => -6,
+            7..10 => -7,
+            10 => -8,
+            11 => -9,
+            12 => -10,
+            13 => -11,
+            14 => self.random.pick(&[-12, -13, -15, -17, -33, -99, 0, 5, i64::MIN]),
+            _ => -1,
+        };
+        let context = &context_of(self).context;
+        context.set(Register::Rdi, if number < -6 || (-4..-1).contains(&number) { endpoint } else { cptr });
+        context.set(Register::R12, if number == -4 { cptr } else { reply });
+        context.set(Register::R13, cptr);
+        number
+    }
+
+    fn is_over(&self) -> bool {
+        self.system.is_idle() && self.system.machine().deadline() == u64::MAX
+    }
+}
+
+fn kernel_now(system: &System) -> u64 {
+    system.kernel.core().now.get()
+}
+
+fn run(seed: u64, steps: u64, counts: &mut BTreeMap<u64, (u64, u64)>) -> u64 {
+    let mut run = Run::new(seed);
+    let traced = std::env::var("SKERRY_FUZZ_TRACE").is_ok();
+    let mut made = steps;
+    for step in 0..steps {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            run.step();
+            run.system.audit_now();
+        }));
+        if let Err(panic) = result {
+            eprintln!("seed {seed}, step {step}, after {}", run.last);
+            std::panic::resume_unwind(panic);
+        }
+        if traced {
+            eprintln!("step {step}: current {:?} at {}", run.system.current(), kernel_now(&run.system));
+        }
+        if run.is_over() {
+            made = step;
+            break;
+        }
+    }
+    for (label, (done, refused)) in run.counts {
+        let count = counts.entry(label).or_default();
+        *count = (count.0 + done, count.1 + refused);
+    }
+    made
+}
+
+#[test]
+fn random_system_calls_break_no_invariant() {
+    for seed in 1..12 {
+        run(seed, 400, &mut BTreeMap::new());
+    }
+}
+
+#[test]
+#[ignore = "as long as SKERRY_FUZZ_SECONDS says"]
+fn fuzz_for_long() {
+    let number = |name: &str, usual: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
+    let end = Instant::now() + Duration::from_secs(number("SKERRY_FUZZ_SECONDS", 60));
+    let mut seed = number("SKERRY_FUZZ_SEED", 1000);
+    let mut steps = 0;
+    let mut counts = BTreeMap::new();
+    while Instant::now() < end {
+        steps += run(seed, number("SKERRY_FUZZ_STEPS", 3000), &mut counts);
+        seed += 1;
+    }
+    for (label, (done, refused)) in counts {
+        println!(
+            "{label:>6} {:<28} {done:>8} done {refused:>8} refused",
+            Invocation::from_label(label).map_or("?", Invocation::name)
+        );
+    }
+    println!("{steps} steps, up to seed {seed}");
+}

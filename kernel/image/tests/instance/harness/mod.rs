@@ -1,0 +1,313 @@
+//! The made-up machine and instance: one slice of host memory, a handoff, a kernel, and its root task.
+//!
+//! [`System`] is the instance; what user mode can do is in `user`, ready-made objects in `build`, the checks in `audit`.
+
+pub mod audit;
+mod build;
+mod user;
+
+pub use build::Thread;
+pub use user::{Answer, Call, Ended};
+
+use api::Kernel;
+use capability::Slot;
+use machine::Machine;
+use machine::model::Event;
+use manifest::Memory;
+use manifest::handoff::{Handoff, MAGIC, PortRange, Route, TopEntry, VERSION, features};
+use memory::host::Slice;
+use memory::{Phys, Ref};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use thread::Tcb;
+use zerocopy::FromZeros;
+
+/// Size of the slice.
+pub const SLICE_BYTES: u64 = 8 << 20;
+const KERNEL_BYTES: u64 = 2 << 20;
+/// Pages of the root task's image.
+pub const IMAGE_PAGES: u64 = 4;
+/// User address of the root task's image.
+pub const IMAGE: u64 = 0x40_0000;
+/// Physical address of the device range; no memory is there, so a kernel access would fault.
+pub const DEVICE: u64 = 0xff_0000_0000;
+/// Bytes of the device range: one large page.
+pub const DEVICE_BYTES: u64 = 2 << 20;
+/// Text in the manifest's place.
+pub const MANIFEST: &[u8] = b"a manifest of nineteen";
+/// Doorbell routes out.
+pub const ROUTES: [(u32, u32); 2] = [(1, 0xa0), (7, 0xdf)];
+/// Doorbell vectors heard.
+pub const HEARD: [u8; 2] = [0xa0, 0xa3];
+/// I/O APIC pins owned.
+pub const PINS: u64 = 1 << 4 | 1 << 9;
+/// MSI user vectors owned.
+pub const MESSAGES: [u64; 2] = [1 << 7, 1 << 3];
+/// I/O ports owned.
+pub const PORTS: (u16, u16) = (0x3f8, 0x3ff);
+/// Kernel-half entries.
+pub const TOP: [(u64, u64); 2] = [(256, 0xaaa0_0003), (511, 0xbbb0_0003)];
+/// Capability pointers that the kernel put into the root task's CNode.
+pub mod slot {
+    #![allow(dead_code)]
+    pub const TCB: u64 = 1;
+    pub const CNODE: u64 = 2;
+    pub const VSPACE: u64 = 3;
+    pub const IRQ: u64 = 4;
+    pub const ASID: u64 = 5;
+    pub const POOL: u64 = 6;
+    pub const PORTS: u64 = 7;
+    pub const BUFFER: u64 = 10;
+    pub const DOMAIN: u64 = 11;
+    pub const SC: u64 = 14;
+}
+
+/// What differs from the usual instance.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Bits of [`features`].
+    pub features: u32,
+    /// RAM beyond the kernel's and the root task's.
+    pub slice_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { features: features::HUGE_PAGES, slice_bytes: SLICE_BYTES }
+    }
+}
+
+/// One instance.
+pub struct System {
+    pub kernel: Kernel,
+    pub handoff: Handoff,
+    next_slot: Cell<u64>,
+    next_page: Cell<u64>,
+    budgets: RefCell<HashMap<u64, u64>>,
+    root_thread: Cell<Option<Ref<Tcb>>>,
+    audited: Cell<bool>,
+    log: RefCell<Vec<Event>>,
+    /// Its memory; dropped last.
+    pub slice: Slice,
+}
+
+/// The handoff for a slice.
+pub fn handoff(slice: &Slice, options: Options) -> Handoff {
+    let base = slice.range().base.0;
+    let mut page = Handoff::new_zeroed();
+    page.magic = MAGIC;
+    page.version = VERSION;
+    page.features = options.features;
+    page.core_count = 1;
+    page.memory_count = 1;
+    page.memory[0] = Memory { base, size: slice.range().size };
+    page.tsc_mhz = 1000;
+    page.domain_count = 4;
+    page.kernel = Memory { base, size: KERNEL_BYTES };
+    page.top_table = base + 0x1000;
+    page.top_entry_count = TOP.len() as u32;
+    for (place, (index, value)) in page.top_entries.iter_mut().zip(TOP) {
+        *place = TopEntry { index, value };
+    }
+    let root = base + KERNEL_BYTES;
+    page.root_image = Memory { base: root, size: IMAGE_PAGES * 4096 };
+    page.root_virt_base = IMAGE;
+    page.root_entry = IMAGE + 0x10;
+    let manifest = root + IMAGE_PAGES * 4096;
+    page.manifest = Memory { base: manifest, size: MANIFEST.len() as u64 };
+    page.files = Memory { base: manifest + 4096, size: 3 * 4096 };
+    page.free_base = manifest + 4 * 4096;
+    page.device_count = 1;
+    page.devices[0] = Memory { base: DEVICE, size: DEVICE_BYTES };
+    page.port_count = 1;
+    page.ports[0] = PortRange { first: PORTS.0, last: PORTS.1 };
+    page.route_count = ROUTES.len() as u32;
+    for (place, (apic_id, vector)) in page.routes.iter_mut().zip(ROUTES) {
+        *place = Route { apic_id, vector };
+    }
+    page.pins = PINS;
+    page.msi_vectors = MESSAGES;
+    for vector in HEARD {
+        page.doorbells_heard |= 1 << (vector - 0xa0);
+    }
+    page.rsdp = 0xe_0000;
+    page.rsdp_bytes[..8].copy_from_slice(b"RSD PTR ");
+    page
+}
+
+impl System {
+    /// An instance whose root task is about to run its first instruction.
+    pub fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    /// As [`new`](Self::new), with other options.
+    pub fn with(options: Options) -> Self {
+        let slice = Slice::new(options.slice_bytes);
+        let handoff = handoff(&slice, options);
+        let manifest: Ref<Bytes> = Ref::at(Phys(handoff.manifest.base));
+        memory::copy_into_object(manifest, MANIFEST);
+        // Free memory is whatever was there before.
+        let mut dirty = handoff.free_base;
+        while dirty < slice.range().end() {
+            memory::copy_into_object(Ref::<Bytes>::at(Phys(dirty)), &[0xd1; 4096]);
+            dirty += 4096;
+        }
+        let kernel = image::start(Machine::new(), &handoff, (0xffff_ffff_8000_0000, 0)).expect("the instance comes up");
+        let system = Self {
+            kernel,
+            handoff,
+            next_slot: Cell::new(0),
+            next_page: Cell::new(0x1000_0000),
+            budgets: RefCell::default(),
+            root_thread: Cell::new(None),
+            audited: Cell::new(true),
+            log: RefCell::default(),
+            slice,
+        };
+        system.next_slot.set(system.bootinfo().empty.start + 64);
+        system.root_thread.set(Some(Ref::at(system.slot(slot::TCB).cap().phys())));
+        system.kernel.start();
+        system.audit();
+        system
+    }
+
+    /// The modelled machine.
+    pub fn machine(&self) -> &Machine {
+        self.kernel.machine()
+    }
+
+    /// The running thread.
+    pub fn current(&self) -> Ref<Tcb> {
+        self.kernel.core().current.get()
+    }
+
+    /// Whether nobody can run.
+    pub fn is_idle(&self) -> bool {
+        self.current() == self.kernel.core().idle
+    }
+
+    /// Slot of the root task's CNode.
+    pub fn slot(&self, cptr: u64) -> Ref<Slot> {
+        Slot::neighbour(self.root_cnode(), cptr)
+    }
+
+    /// Where the root task's CNode lies: the largest object of boot, so the topmost.
+    pub fn root_cnode(&self) -> Ref<Slot> {
+        let end = self.slice.range().end();
+        Ref::at(Phys(end - (32 << 13)))
+    }
+
+    /// The root task's control block, dead or alive.
+    pub fn root_thread(&self) -> Ref<Tcb> {
+        self.root_thread.get().expect("set when the system was made")
+    }
+
+    /// Remembers that the context at `context` was given `ticks`: its refills must sum to that from now on.
+    pub fn expect_budget(&self, context: Phys, ticks: u64) {
+        self.budgets.borrow_mut().insert(context.0, ticks);
+    }
+
+    /// Forgets what the context at `context` was given.
+    pub fn forget_budget(&self, context: Phys) {
+        self.budgets.borrow_mut().remove(&context.0);
+    }
+
+    /// What the refills of a context must sum to, if that is known.
+    pub fn budget(&self, context: Phys) -> Option<u64> {
+        self.budgets.borrow().get(&context.0).copied()
+    }
+
+    /// A slot of the root CNode that nobody used.
+    pub fn fresh(&self) -> u64 {
+        self.fresh_many(1)
+    }
+
+    /// `count` such slots in a row.
+    pub fn fresh_many(&self, count: u64) -> u64 {
+        self.next_slot.replace(self.next_slot.get() + count)
+    }
+
+    /// User addresses of `bytes` bytes that nobody used, aligned to `bytes`.
+    pub fn fresh_vaddr(&self, bytes: u64) -> u64 {
+        let at = self.next_page.get().next_multiple_of(bytes);
+        self.next_page.set(at + bytes);
+        at
+    }
+
+    /// Stops checking the invariants at every entry, for long runs that do it now and then.
+    pub fn audit_never(&self) {
+        self.audited.set(false);
+    }
+
+    /// Effects on the machine since the last call, oldest first.
+    pub fn take_events(&self) -> Vec<Event> {
+        self.log.take()
+    }
+
+    /// Checks every invariant, if that is wanted.
+    pub fn audit(&self) {
+        let new = self.machine().take_events();
+        for event in &new {
+            if let Event::Ring { command } = *event {
+                let is_route = |&(apic_id, vector)| {
+                    ipi::route::Route::new(apic_id, vector).map(ipi::route::Command::ring) == Some(command)
+                };
+                assert!(ROUTES.iter().any(is_route), "invariant broken: D3: {command:?} is on no route");
+            }
+        }
+        self.log.borrow_mut().extend(new);
+        if self.audited.get() {
+            self.audit_now();
+        }
+    }
+
+    /// Checks every invariant.
+    #[track_caller]
+    pub fn audit_now(&self) {
+        if let Err(violation) = audit::check(self) {
+            panic!("invariant broken: {violation}");
+        }
+    }
+
+    /// The timer interrupts after `us` microseconds.
+    pub fn tick(&self, us: u64) {
+        self.machine().advance(us * 1000);
+        self.interrupt(ipi::TIMER);
+    }
+
+    /// CPU vector `vector` interrupts whoever runs.
+    pub fn interrupt(&self, vector: u8) {
+        let context = &self.current().context;
+        context.enter_by_trap(context.next_pc(), 0);
+        self.kernel.interrupt(vector);
+        self.audit();
+    }
+
+    /// The running thread raises processor exception `vector`.
+    pub fn exception(&self, vector: u64, code: u64) {
+        let context = &self.current().context;
+        context.enter_by_trap(context.next_pc(), code);
+        self.kernel.exception(vector, code);
+        self.audit();
+    }
+}
+
+/// A page as bytes, for looking at memory.
+#[repr(C, align(8))]
+pub struct Bytes {
+    words: [std::cell::Cell<u64>; 512],
+}
+memory::object!(Bytes);
+
+impl Bytes {
+    /// Word `index` of the page.
+    pub fn get(&self, index: usize) -> u64 {
+        self.words[index].get()
+    }
+
+    /// Writes word `index` of the page, as a program that mapped it would.
+    pub fn set(&self, index: usize, value: u64) {
+        self.words[index].set(value);
+    }
+}

@@ -1,0 +1,9 @@
+//! A whole instance on the host: a made-up handoff, the model of the machine, and tests that act as user mode.
+//!
+//! Every kernel entry of every test is followed by the audit (`harness::audit`), which checks the invariants of
+//! `docs/invariants.md` over all live objects.
+
+mod harness;
+
+mod boot;
+mod fuzz;

@@ -1,0 +1,66 @@
+//! The commands as a user types them: what they print, and their exit statuses.
+
+use crate::Pace::Quick;
+use crate::Tests;
+use anyhow::{Result, ensure};
+use std::process::Output;
+use xtask::artifacts::cargo;
+use xtask::workspace::Scratch;
+
+pub fn add(tests: &mut Tests) {
+    tests.add("commands/check_refuses_with_code_and_place", Quick, |_| {
+        let scratch = Scratch::new()?;
+        let file = scratch.path().join("bad.toml");
+        let good = text(&xtask(&["generate", "--cores", "2"])?);
+        std::fs::write(&file, good.replace("cores = [1]", "cores = [0]"))?;
+        let output = xtask(&["check", &file.display().to_string()])?;
+        ensure!(output.status.code() == Some(2), "exit status {:?}", output.status);
+        let report = String::from_utf8_lossy(&output.stderr).into_owned();
+        for part in ["skerry::core::taken", "cores = [0]", "a core has one owner", "help:"] {
+            ensure!(report.contains(part), "no `{part}` in\n{report}");
+        }
+        Ok(())
+    });
+    tests.add("commands/check_prints_what_generate_made", Quick, |_| {
+        let scratch = Scratch::new()?;
+        let file = scratch.path().join("eight.toml");
+        std::fs::write(&file, xtask(&["generate", "--cores", "8", "--memory", "16M"])?.stdout)?;
+        let output = xtask(&["check", &file.display().to_string()])?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        for part in ["8 partitions", "memory map", "core map", "doorbells"] {
+            ensure!(text(&output).contains(part), "no `{part}` in\n{}", text(&output));
+        }
+        Ok(())
+    });
+    tests.add("commands/run_exits_as_the_programs_do", Quick, |_| {
+        let output = xtask(&["run", "tests/systems/exit-codes.toml"])?;
+        ensure!(output.status.code() == Some(7), "exit status {:?}:\n{}", output.status, text(&output));
+        let output = xtask(&["run", "tests/systems/kernel-panic.toml"])?;
+        ensure!(output.status.code() == Some(101), "exit status {:?}:\n{}", output.status, text(&output));
+        Ok(())
+    });
+    tests.add("commands/run_agrees_with_the_host", Quick, |_| {
+        let output = xtask(&["run", "--input", "README.md", "--top", "5"])?;
+        ensure!(output.status.success(), "{}{}", text(&output), String::from_utf8_lossy(&output.stderr));
+        ensure!(text(&output).contains("host agrees: "), "{}", text(&output));
+        ensure!(!text(&output).contains('\u{1b}'), "colours in a pipe:\n{}", text(&output));
+        Ok(())
+    });
+    tests.add("commands/what_does_not_exist_says_so", Quick, |_| {
+        for words in [&["run", "--mode", "smp"][..], &["bench"], &["assure"]] {
+            let output = xtask(words)?;
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            ensure!(!output.status.success(), "{words:?} succeeded");
+            ensure!(said.contains("does not exist yet") || said.contains("not built yet"), "{words:?}: {said}");
+        }
+        Ok(())
+    });
+}
+
+fn xtask(words: &[&str]) -> Result<Output> {
+    Ok(cargo().args(["run", "--quiet", "--package", "skerry-xtask", "--"]).args(words).output()?)
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

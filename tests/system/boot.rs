@@ -4,6 +4,7 @@
 use crate::Pace::{Quick, Slow};
 use crate::Tests;
 use anyhow::{Result, ensure};
+use partition_config::Archive;
 use std::time::Duration;
 use tests::lab::Lab;
 use xtask::engine::Engine;
@@ -13,10 +14,19 @@ use xtask::launch::Start;
 const LONG_PATIENCE: Duration = Duration::from_secs(400);
 
 pub fn add(tests: &mut Tests) {
+    tests.add("boots/archive_in_the_way", Quick, archive_in_the_way);
     for cores in [1, 2, 3, 4, 8, 16, 32, 64] {
         let pace = if cores > 8 { Slow } else { Quick };
         tests.add(format!("boots/{cores}_cores"), pace, move |lab| boots(lab, cores));
     }
+}
+
+/// The loader moves an archive that lies where a partition will be.
+fn archive_in_the_way(lab: &Lab) -> Result<()> {
+    let plan = lab.generated(2)?;
+    let archive = Archive { load_base: plan.partitions[1].memory[0].base, ..plan.archive() };
+    lab.boot_archive(&plan, &archive, &Start::on(Engine::Qemu))?.succeeded()?;
+    Ok(())
 }
 
 fn boots(lab: &Lab, cores: u32) -> Result<()> {

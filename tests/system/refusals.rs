@@ -3,7 +3,7 @@
 use crate::Pace::Quick;
 use crate::Tests;
 use anyhow::{Result, ensure};
-use partition_config::plan::{Console, Interrupt, Partition};
+use partition_config::plan::{Console, File, Interrupt, Partition};
 use partition_config::size::Extent;
 use partition_config::{Archive, Plan};
 use tests::lab::{Lab, Run};
@@ -45,6 +45,7 @@ pub fn add(tests: &mut Tests) {
     tampered(tests, "archive_damaged/truncated", "archive-damaged", Seen::Everywhere, |archive| {
         archive.bytes.truncate((archive.bytes.len() / 2) & !4095);
     });
+    tests.add("refuses/archive_no_room", Quick, archive_without_room);
     tampered(tests, "archive_missing", "archive-missing", Seen::Somewhere, |archive| archive.bytes.clear());
     tampered(tests, "archive_missing/zeroes", "archive", Seen::Somewhere, |archive| archive.bytes.fill(0));
     tampered(tests, "manifest_version", "manifest-version", Seen::Somewhere, |archive| archive.bytes[8] = 99);
@@ -70,6 +71,17 @@ pub fn add(tests: &mut Tests) {
         let last = plan.partitions[1].clone();
         plan.partitions.resize(513, Partition { console: Console::None, ..last });
     });
+}
+
+/// An archive that lies on a slice, on a machine whose free memory is too small for it.
+fn archive_without_room(lab: &Lab) -> Result<()> {
+    let mut plan = lab.generated(2)?;
+    let base = plan.memory_end().next_multiple_of(2 << 20);
+    plan.partitions[1].memory = vec![Extent { base, size: (126 << 20) - base }];
+    plan.partitions[1].files.push(File { name: "ballast".into(), content: vec![1; 24 << 20].into() });
+    let archive = Archive { load_base: 64 << 20, ..plan.archive() };
+    let start = Start { ram_end: Some(64 << 20), ..Start::on(Engine::Qemu) };
+    refused(&lab.boot_archive(&plan, &archive, &start)?, "archive-no-room", &[], Seen::Everywhere)
 }
 
 /// Boots two partitions from an archive with something done to it.

@@ -51,9 +51,8 @@ impl Entry<'_> {
         if thread.is_schedulable() {
             self.enqueue(thread);
         }
-        if thread == self.core.current.get() {
-            self.reschedule_required();
-        }
+        // It may leave the domain that runs, or enter it as the most important thread (invariant T3).
+        self.reschedule_required();
         Ok(())
     }
 

@@ -8,67 +8,46 @@
 use crate::Rights;
 use memory::{Object, Phys, Ref};
 
-/// What a capability names.
+/// What a capability names. The numbers are seL4's, because `DebugCapIdentify` shows them; a doorbell has one of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[allow(missing_docs)]
 pub enum Kind {
     Null = 0,
-    Untyped,
-    Endpoint,
-    Notification,
-    Reply,
-    CNode,
-    Thread,
-    SchedContext,
-    SchedControl,
-    Domain,
-    IrqControl,
-    IrqHandler,
-    Doorbell,
-    Zombie,
-    Frame,
-    PageTable,
-    PageDirectory,
-    Pdpt,
-    Pml4,
-    AsidControl,
-    AsidPool,
-    IoPortControl,
-    IoPort,
+    Frame = 1,
+    Untyped = 2,
+    PageTable = 3,
+    Endpoint = 4,
+    PageDirectory = 5,
+    Notification = 6,
+    Pdpt = 7,
+    Reply = 8,
+    Pml4 = 9,
+    CNode = 10,
+    AsidControl = 11,
+    Thread = 12,
+    AsidPool = 13,
+    IrqControl = 14,
+    IrqHandler = 16,
+    Zombie = 18,
+    IoPort = 19,
+    Domain = 20,
+    SchedContext = 22,
+    SchedControl = 24,
+    Doorbell = 30,
+    IoPortControl = 31,
 }
 
 const KINDS: [Kind; 32] = {
     use Kind::*;
-    let mut kinds = [Null; 32];
     let known = [
-        Null,
-        Untyped,
-        Endpoint,
-        Notification,
-        Reply,
-        CNode,
-        Thread,
-        SchedContext,
-        SchedControl,
-        Domain,
-        IrqControl,
-        IrqHandler,
-        Doorbell,
-        Zombie,
-        Frame,
-        PageTable,
-        PageDirectory,
-        Pdpt,
-        Pml4,
-        AsidControl,
-        AsidPool,
-        IoPortControl,
-        IoPort,
+        Frame, Untyped, PageTable, Endpoint, PageDirectory, Notification, Pdpt, Reply, Pml4, CNode, AsidControl, Thread,
+        AsidPool, IrqControl, IrqHandler, Zombie, IoPort, Domain, SchedContext, SchedControl, Doorbell, IoPortControl,
     ];
+    let mut kinds = [Null; 32];
     let mut index = 0;
     while index < known.len() {
-        kinds[index] = known[index];
+        kinds[known[index] as usize] = known[index];
         index += 1;
     }
     kinds

@@ -36,6 +36,9 @@ pub struct Arguments {
     /// Have the program `reporter` print so many words (its argument in the system file, else 20).
     #[arg(long)]
     top: Option<u32>,
+    /// Count time in executed instructions (QEMU `-icount shift=0,sleep=off`): slower, and repeats exactly.
+    #[arg(long)]
+    icount: bool,
     /// How the kernel runs on several cores.
     #[arg(long, value_enum, default_value = "multikernel")]
     mode: Mode,
@@ -69,7 +72,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         launch::set_arguments(&mut plan, "reporter", &[top.to_string()]);
     }
     let members = launch::members(&plan);
-    let start = Start { cores: arguments.cores, inspection: Inspection::Off, ..Start::on(arguments.engine) };
+    let extra = match (arguments.icount, arguments.engine) {
+        (true, Engine::Qemu) => vec!["-icount".to_owned(), "shift=0,sleep=off".to_owned()],
+        (true, Engine::Bochs) => bail!("--icount is QEMU's; Bochs counts instructions anyway"),
+        (false, _) => Vec::new(),
+    };
+    let start =
+        Start { cores: arguments.cores, inspection: Inspection::Off, extra, ..Start::on(arguments.engine) };
     let mut started = launch(&plan, &artifacts, &start)?;
     let plural = |count: usize, noun| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     let cores = arguments.cores.unwrap_or_else(|| plan.core_count()) as usize;

@@ -12,6 +12,7 @@ use machine::Register;
 use machine::model::PendingInterrupt;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use thread::TcbSlot;
 
 /// xorshift64*: enough, and the same everywhere.
 struct Random(u64);
@@ -44,6 +45,8 @@ struct Run {
     system: System,
     random: Random,
     first: u64,
+    /// Whether every step is printed before it is made: for runs that crash.
+    traced: bool,
     /// What was done last.
     last: String,
     /// Invocations by label: (done, refused).
@@ -93,7 +96,7 @@ impl Run {
         system.copy(untyped);
         system.step_back();
         system.audit_now();
-        Self { system, random, first, last: String::new(), counts: BTreeMap::new() }
+        Self { system, random, first, traced: false, last: String::new(), counts: BTreeMap::new() }
     }
 
     fn cptr(&mut self) -> u64 {
@@ -127,6 +130,16 @@ impl Run {
         self.of_kind(&[Kind::Null])
     }
 
+    fn full(&mut self) -> u64 {
+        for _ in 0..100 {
+            let cptr = self.cptr();
+            if cptr < 8192 && !self.system.cap(cptr).is_null() {
+                return cptr;
+            }
+        }
+        self.cptr()
+    }
+
     fn word(&mut self) -> u64 {
         match self.random.below(12) {
             0 => self.random.next(),
@@ -140,8 +153,17 @@ impl Run {
     }
 
     fn vaddr(&mut self) -> u64 {
-        let base =
-            self.random.pick(&[0x1000_0000, 0x1000_1000, 0x2000_0000, 0x40_0000, 0x8000_0000, 0x7fff_ffff_f000, 0]);
+        let base = self.random.pick(&[
+            0x80_0000_0000,
+            0x80_0000_0000,
+            0x80_0000_0000,
+            0x80_0020_0000,
+            0x80_4000_0000,
+            0x1000_0000,
+            0x40_0000,
+            0x7fff_ffff_f000,
+            0,
+        ]);
         base + self.random.below(3) * 0x1000
     }
 
@@ -158,10 +180,10 @@ impl Run {
                 (UntypedRetype, vec![kind, size, 0, 0, self.empty(), count], vec![root])
             }
             Kind::CNode => {
-                let node = self.random.one_in(3);
                 let radix = u64::from(self.system.cap(cptr).radix());
-                let (target, depth) = if node { (self.random.below(16), radix) } else { (self.empty(), 64) };
-                let source = self.cptr();
+                let node = radix < 13;
+                let (target, depth) = if node { (self.random.below(1 << radix), radix) } else { (self.empty(), 64) };
+                let source = self.full();
                 let rights = self.random.pick(&[15, 15, 15, 3, 1, 2, 14]);
                 let data = self.random.pick(&[0, 1, 2, 3, 0xbad, 1 << 6 | 1, 61]);
                 let what = self.random.pick(&[
@@ -183,7 +205,7 @@ impl Run {
                     CNodeMove => (what, vec![target, depth, source, 64], vec![root]),
                     CNodeMutate => (what, vec![target, depth, source, 64, data], vec![root]),
                     CNodeRotate => {
-                        let pivot = self.cptr();
+                        let pivot = self.full();
                         let target = if self.random.one_in(2) { source } else { target };
                         (what, vec![target, 64, 0, pivot, 64, 0, source, 64], vec![root, root])
                     }
@@ -317,9 +339,13 @@ impl Run {
         (what as u64, words, caps)
     }
 
+    fn space(&mut self) -> u64 {
+        if self.random.one_in(2) { slot::VSPACE } else { self.of_kind(&[Kind::Pml4]) }
+    }
+
     fn table(&mut self, map: Invocation, unmap: Invocation) -> (Invocation, Vec<u64>, Vec<u64>) {
         let what = if self.random.one_in(3) { unmap } else { map };
-        (what, vec![self.vaddr(), 0], vec![self.of_kind(&[Kind::Pml4])])
+        (what, vec![self.vaddr(), 0], vec![self.space()])
     }
 
     /// One kernel entry of whoever runs.
@@ -349,15 +375,24 @@ impl Run {
             return self.revive();
         }
         let cptr = match self.random.below(6) {
+            _ if is_root && self.random.one_in(3) => slot::CNODE,
             _ if is_root && !self.random.one_in(100) => {
                 let kinds = [
+                    Kind::Thread,
                     Kind::Thread,
                     Kind::CNode,
                     Kind::SchedContext,
                     Kind::Untyped,
+                    Kind::Untyped,
                     Kind::Frame,
                     Kind::Pdpt,
+                    Kind::PageDirectory,
+                    Kind::PageTable,
                     Kind::SchedControl,
+                    Kind::IrqHandler,
+                    Kind::IrqControl,
+                    Kind::AsidPool,
+                    Kind::IoPort,
                 ];
                 let kind = self.random.pick(&kinds);
                 self.of_kind(&[kind])
@@ -408,17 +443,22 @@ impl Run {
         if number == -1 {
             context.set(Register::Rdi, cptr);
         }
+        let is_usual = thread.cap(TcbSlot::CSpace) == self.system.cap(slot::CNODE);
         let configures = label == SchedControlConfigureFlags as u64 && !caps.is_empty() && caps[0] < 8192;
         if configures {
             self.system.forget_budget(self.system.phys(caps[0]));
         }
-        self.last = format!("system call {number} on {cptr} label {label} words {words:x?} caps {caps:?}");
+        self.last = format!("{:?}: ", thread)
+            + &format!("system call {number} on {cptr} label {label} words {words:x?} caps {caps:?}");
+        if self.traced {
+            eprintln!("{}", self.last);
+        }
         let ended = self.system.raw(number);
         if number == -1 && ended == Ended::Over && self.system.current() == thread {
             let success = MessageInfo::from_word(context.get(Register::Rsi)).label() == 0;
             let count = self.counts.entry(label).or_default();
             *if success { &mut count.0 } else { &mut count.1 } += 1;
-            if success && configures && self.system.cap(cptr).kind() == Kind::SchedControl {
+            if success && configures && is_usual && self.system.cap(cptr).kind() == Kind::SchedControl {
                 self.system.expect_budget(self.system.phys(caps[0]), words[0] * 1000);
             }
         }
@@ -479,6 +519,7 @@ fn kernel_now(system: &System) -> u64 {
 fn run(seed: u64, steps: u64, counts: &mut BTreeMap<u64, (u64, u64)>) -> u64 {
     let mut run = Run::new(seed);
     let traced = std::env::var("SKERRY_FUZZ_TRACE").is_ok();
+    run.traced = traced;
     let mut made = steps;
     for step in 0..steps {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -490,7 +531,7 @@ fn run(seed: u64, steps: u64, counts: &mut BTreeMap<u64, (u64, u64)>) -> u64 {
             std::panic::resume_unwind(panic);
         }
         if traced {
-            eprintln!("step {step}: current {:?} at {}", run.system.current(), kernel_now(&run.system));
+            eprintln!("seed {seed}, step {step}: {}, then {:?} runs", run.last, run.system.current());
         }
         if run.is_over() {
             made = step;

@@ -23,6 +23,10 @@ pub struct Thread {
 impl System {
     /// The bootinfo page, read as the root task reads it.
     pub fn bootinfo(&self) -> BootInfo {
+        *self.info.get_or_init(|| self.read_bootinfo())
+    }
+
+    fn read_bootinfo(&self) -> BootInfo {
         let frame = self.slot(9).cap().phys();
         let page: Ref<super::Bytes> = Ref::at(frame);
         let word = |offset: usize| page.get(offset / 8);

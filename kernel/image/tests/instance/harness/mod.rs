@@ -9,6 +9,7 @@ mod user;
 pub use build::Thread;
 pub use user::{Answer, Call, Ended};
 
+use abi::bootinfo::BootInfo;
 use api::Kernel;
 use capability::Slot;
 use machine::Machine;
@@ -17,7 +18,7 @@ use manifest::Memory;
 use manifest::handoff::{Handoff, MAGIC, PortRange, Route, TopEntry, VERSION, features};
 use memory::host::Slice;
 use memory::{Phys, Ref};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use thread::Tcb;
 use zerocopy::FromZeros;
@@ -83,6 +84,7 @@ pub struct System {
     pub handoff: Handoff,
     next_slot: Cell<u64>,
     next_page: Cell<u64>,
+    info: OnceCell<BootInfo>,
     budgets: RefCell<HashMap<u64, u64>>,
     root_thread: Cell<Option<Ref<Tcb>>>,
     audited: Cell<bool>,
@@ -159,6 +161,7 @@ impl System {
             handoff,
             next_slot: Cell::new(0),
             next_page: Cell::new(0x1000_0000),
+            info: OnceCell::new(),
             budgets: RefCell::default(),
             root_thread: Cell::new(None),
             audited: Cell::new(true),

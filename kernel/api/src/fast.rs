@@ -14,6 +14,7 @@ use thread::{Chain, Core, Reply, SchedContext, State, Tcb, TcbSlot, flag};
 
 /// Message info bits that must be zero (extra capabilities) or small (length).
 const CAPS_AND_LENGTH: u64 = 0x1ff;
+const LENGTH: u64 = 0x7f;
 const FAST_LENGTH: u64 = abi::message::FAST_REGISTERS as u64;
 
 impl Kernel {
@@ -195,7 +196,8 @@ fn move_context(context: Ref<SchedContext>, from: Ref<Tcb>, to: Ref<Tcb>) {
 
 #[inline(always)]
 fn deliver(from: Ref<Tcb>, to: Ref<Tcb>, info: u64, badge: u64) {
-    for register in MESSAGE_REGISTERS {
+    // Registers beyond the message's length keep what the receiver had in them.
+    for register in MESSAGE_REGISTERS.into_iter().take((info & LENGTH) as usize) {
         to.context.set(register, from.context.get(register));
     }
     // Label and length stay; nothing was unwrapped.

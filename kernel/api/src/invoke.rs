@@ -5,7 +5,7 @@ use crate::entry::Mode;
 use crate::{Entry, Outcome, Refusal, Stop};
 use abi::error::Error;
 use abi::invocation::Invocation;
-use abi::message::MessageInfo;
+use abi::message::{FAST_REGISTERS, MessageInfo};
 use abi::register;
 use capability::{Cap, Kind, Rights, Slot, lookup_slot};
 use ipc::{Buffer, Endpoint, Notification, Sending, extra_caps, message_info, set_word};
@@ -41,7 +41,7 @@ impl Entry<'_> {
             Ok(()) => {
                 if thread.state.get() == State::RESTART {
                     if mode.call {
-                        self.write_answer(thread, MessageInfo::new(0, 0, 0, 0), &[]);
+                        self.write_answer(thread, 0, &[]);
                     }
                     self.set_state(thread, State::RUNNING);
                 }
@@ -49,8 +49,8 @@ impl Entry<'_> {
             }
             Err(Stop::Refused(refusal)) => {
                 if mode.call {
-                    let info = MessageInfo::new(refusal.error.word(), 0, 0, refusal.length as u64);
-                    self.write_answer(thread, info, refusal.words.get(..refusal.length).unwrap_or(&[]));
+                    let words = refusal.words.get(..refusal.length).unwrap_or(&[]);
+                    self.write_answer(thread, refusal.error.word(), words);
                 }
                 Err(Stop::Refused(refusal))
             }
@@ -128,17 +128,20 @@ impl Entry<'_> {
     /// Answers a successful invocation with `words`.
     pub(crate) fn answer(&self, args: &Args, words: &[u64]) {
         if args.is_call {
-            self.write_answer(args.thread, MessageInfo::new(0, 0, 0, words.len() as u64), words);
+            self.write_answer(args.thread, 0, words);
         }
         self.set_state(args.thread, State::RUNNING);
     }
 
-    fn write_answer(&self, thread: Ref<Tcb>, info: MessageInfo, words: &[u64]) {
+    fn write_answer(&self, thread: Ref<Tcb>, label: u64, words: &[u64]) {
         let buffer = Buffer::of(thread, Rights::READ.or(Rights::WRITE));
+        // Without a buffer only the words in registers arrive, and the answer says so.
+        let arrive = if buffer.is_some() { words.len() } else { words.len().min(FAST_REGISTERS) };
         for (index, &word) in words.iter().enumerate() {
             set_word(thread, buffer, index, word);
         }
         thread.context.set(place(register::BADGE), 0);
+        let info = MessageInfo::new(label, 0, 0, arrive as u64);
         thread.context.set(place(register::MESSAGE_INFO), info.word());
     }
 

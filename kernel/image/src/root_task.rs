@@ -274,7 +274,9 @@ fn start_thread(kernel: &Kernel, handoff: &Handoff, objects: &Objects, layout: &
     let context: Ref<SchedContext> = Ref::at(objects.context);
     thread.initialise();
     for (source, which) in caps.into_iter().zip([TcbSlot::CSpace, TcbSlot::VSpace, TcbSlot::Buffer]) {
-        Slot::insert_derived(source, Tcb::slot(thread, which), source.cap());
+        // As any IPC buffer, the thread's own capability to it is not the one that keeps it mapped.
+        let cap = if which == TcbSlot::Buffer { source.cap().with_mapping(0, 0) } else { source.cap() };
+        Slot::insert_derived(source, Tcb::slot(thread, which), cap);
     }
     thread.ipc_buffer.set(layout.buffer);
     thread.priority.set(u8::MAX);

@@ -57,13 +57,13 @@ impl Ipc<'_> {
         }
     }
 
-    /// Restarts everybody who waits on `endpoint`, as long as `go_on` says so.
+    /// Restarts everybody who waits on `endpoint`, as long as `go_on` says so; it is asked only while somebody is left.
     pub fn cancel_all(&self, endpoint: Ref<Endpoint>, mut go_on: impl FnMut() -> bool) -> Progress {
         while let Some(thread) = endpoint.queue.head() {
             endpoint.queue.remove(thread);
             self.restart_waiter(thread);
             self.reschedule_required();
-            if !go_on() && !endpoint.queue.is_empty() {
+            if !endpoint.queue.is_empty() && !go_on() {
                 return Progress::Preempted;
             }
         }
@@ -83,7 +83,7 @@ impl Ipc<'_> {
                 self.restart_waiter(thread);
                 self.reschedule_required();
             }
-            if !go_on() && at.is_some() {
+            if at.is_some() && !go_on() {
                 return Progress::Preempted;
             }
         }

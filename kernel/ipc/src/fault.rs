@@ -97,8 +97,9 @@ impl Ipc<'_> {
     /// Applies the reply of `handler` to the fault of `thread`; says whether the thread goes on.
     pub(crate) fn answer_fault(&self, thread: Ref<Tcb>, handler: Ref<Tcb>, info: MessageInfo) -> bool {
         let buffer = Buffer::of(handler, Rights::READ);
+        let length = if buffer.is_some() { info.length() } else { info.length().min(abi::message::FAST_REGISTERS) };
         let copy = |names: &[UserRegister]| {
-            for (index, &name) in names.iter().enumerate().take(info.length()) {
+            for (index, &name) in names.iter().enumerate().take(length) {
                 write_user(&thread.context, name, word(handler, buffer, index));
             }
         };

@@ -173,7 +173,7 @@ impl Ipc<'_> {
             notification.queue.remove(waiter);
             self.restart_waiter(waiter);
             self.reschedule_required();
-            if !go_on() && !notification.queue.is_empty() {
+            if !notification.queue.is_empty() && !go_on() {
                 return Progress::Preempted;
             }
         }

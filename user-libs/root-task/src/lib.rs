@@ -19,13 +19,13 @@ mod channels;
 pub mod console;
 pub mod elf;
 mod error;
-mod frames;
-mod objects;
+pub mod frames;
+pub mod objects;
 mod partition;
 mod program;
 pub mod serve;
 pub mod untyped;
-mod vspace;
+pub mod vspace;
 mod window;
 
 pub use error::RootError;

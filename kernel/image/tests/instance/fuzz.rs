@@ -3,13 +3,14 @@
 //! A run is a seed. The short version is part of every test run; `cargo test -p skerry-image --test instance -- --ignored
 //! fuzz` is the long one (`SKERRY_FUZZ_SECONDS`, default 60, from `SKERRY_FUZZ_SEED`). A failure prints its seed.
 
-use crate::harness::{Call, Ended, Options, System, slot};
+use crate::harness::{Bytes, Call, Ended, Options, System, slot};
 use abi::invocation::Invocation::{self, *};
 use abi::message::MessageInfo;
 use abi::object::ObjectType;
 use capability::Kind;
 use machine::Register;
 use machine::model::PendingInterrupt;
+use memory::{Phys, Ref};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use thread::TcbSlot;
@@ -47,6 +48,8 @@ struct Run {
     first: u64,
     /// Whether every step is printed before it is made: for runs that crash.
     traced: bool,
+    /// Whether time passes only before interrupts.
+    stopped_clock: bool,
     /// What was done last.
     last: String,
     /// Invocations by label: (done, refused).
@@ -96,7 +99,15 @@ impl Run {
         system.copy(untyped);
         system.step_back();
         system.audit_now();
-        Self { system, random, first, traced: false, last: String::new(), counts: BTreeMap::new() }
+        Self {
+            system,
+            random,
+            first,
+            traced: false,
+            stopped_clock: false,
+            last: String::new(),
+            counts: BTreeMap::new(),
+        }
     }
 
     fn cptr(&mut self) -> u64 {
@@ -351,7 +362,9 @@ impl Run {
     /// One kernel entry of whoever runs.
     fn step(&mut self) -> Ended {
         let time = self.random.pick(&[0, 100, 3000, 3000, 10_000, 60_000, 1_000_000]);
-        self.system.machine().advance(time);
+        if !self.stopped_clock {
+            self.system.machine().advance(time);
+        }
         let pending = if self.random.one_in(3) { PendingInterrupt::Waiting } else { PendingInterrupt::None };
         self.system.machine().set_pending_interrupt(pending);
         if self.system.is_idle() || self.system.machine().is_deadline_due() || self.random.one_in(20) {
@@ -360,6 +373,9 @@ impl Run {
             if self.system.is_idle() && self.system.machine().deadline() < u64::MAX {
                 let deadline = self.system.machine().deadline().max(kernel_now(&self.system));
                 self.system.machine().set_now(deadline);
+            }
+            if self.stopped_clock {
+                self.system.machine().advance(time);
             }
             self.system.interrupt(vector);
             return Ended::Over;
@@ -545,6 +561,56 @@ fn run(seed: u64, steps: u64, counts: &mut BTreeMap<u64, (u64, u64)>) -> u64 {
     made
 }
 
+/// The instance's memory with every address counted from the slice's base, so that two instances can be compared.
+fn memory_of(system: &System) -> Vec<u64> {
+    let range = system.slice.range();
+    let first = system.handoff.free_base;
+    let relative = |word: u64| {
+        let low = word & ((1 << 46) - 1);
+        [0, memory::WINDOW_BASE].into_iter().find_map(|window| {
+            let address = low.checked_sub(window)?;
+            let inside = (range.base.0..=range.end()).contains(&address);
+            inside.then(|| word - low + (address - range.base.0) + (1 << 45))
+        })
+    };
+    let page = |base: u64| -> Ref<Bytes> { Ref::at(Phys(base)) };
+    let words = (first..range.end()).step_by(4096).flat_map(|base| (0..512).map(move |index| page(base).get(index)));
+    words.map(|word| relative(word).unwrap_or(word)).collect()
+}
+
+/// Runs a seed in two instances, one without the fast paths, and compares their memory word by word.
+fn compare(seed: u64, steps: u64) {
+    let (mut fast, mut slow) = (Run::new(seed), Run::new(seed));
+    slow.system.slow.set(true);
+    fast.system.slow.set(false);
+    for step in 0..steps {
+        for run in [&mut fast, &mut slow] {
+            run.stopped_clock = true;
+            run.step();
+        }
+        let at = |run: &Run| run.system.current().phys().0 - run.system.slice.range().base.0;
+        assert_eq!(at(&fast), at(&slow), "seed {seed}, step {step}: who runs, after {}", fast.last);
+        if step % 40 == 39 || step + 1 == steps {
+            let (a, b) = (memory_of(&fast.system), memory_of(&slow.system));
+            let differs = a.iter().zip(&b).position(|(a, b)| a != b);
+            if let Some(index) = differs {
+                let offset = fast.system.handoff.free_base - fast.system.slice.range().base.0 + index as u64 * 8;
+                panic!("seed {seed}, by step {step}: {offset:#x} is {:#x} fast and {:#x} slow", a[index], b[index]);
+            }
+        }
+        if fast.is_over() || fast.random.0 != slow.random.0 {
+            return;
+        }
+    }
+}
+
+#[test]
+fn the_fast_paths_do_what_the_slow_path_does() {
+    for seed in 1..8 {
+        compare(seed, 400);
+    }
+}
+
 #[test]
 fn random_system_calls_break_no_invariant() {
     for seed in 1..12 {
@@ -559,8 +625,14 @@ fn fuzz_for_long() {
     let end = Instant::now() + Duration::from_secs(number("SKERRY_FUZZ_SECONDS", 60));
     let mut seed = number("SKERRY_FUZZ_SEED", 1000);
     let mut steps = 0;
+    let compared = number("SKERRY_FUZZ_COMPARE", 0) == 1;
     let mut counts = BTreeMap::new();
     while Instant::now() < end {
+        if compared {
+            compare(seed, 2000);
+            seed += 1;
+            continue;
+        }
         steps += run(seed, number("SKERRY_FUZZ_STEPS", 3000), &mut counts);
         seed += 1;
     }

@@ -6,4 +6,14 @@
 mod harness;
 
 mod boot;
+mod cnode;
+mod donation;
+mod faults;
 mod fuzz;
+mod ipc;
+mod notification;
+mod paging;
+mod revoke;
+mod scheduling;
+mod tcb;
+mod untyped;

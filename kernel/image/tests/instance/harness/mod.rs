@@ -88,6 +88,8 @@ pub struct System {
     budgets: RefCell<HashMap<u64, u64>>,
     root_thread: Cell<Option<Ref<Tcb>>>,
     audited: Cell<bool>,
+    /// Whether system calls go without the fast paths; `SKERRY_SLOW=1` makes every test do so.
+    pub slow: Cell<bool>,
     log: RefCell<Vec<Event>>,
     /// Its memory; dropped last.
     pub slice: Slice,
@@ -165,6 +167,7 @@ impl System {
             budgets: RefCell::default(),
             root_thread: Cell::new(None),
             audited: Cell::new(true),
+            slow: Cell::new(std::env::var_os("SKERRY_SLOW").is_some()),
             log: RefCell::default(),
             slice,
         };

@@ -109,7 +109,11 @@ impl System {
         let at = context.next_pc();
         context.set(Register::Rdx, number as u64);
         context.enter_by_syscall(at.wrapping_add(2));
-        self.kernel.syscall();
+        if self.slow.get() {
+            self.kernel.slow_syscall();
+        } else {
+            self.kernel.syscall();
+        }
         self.audit();
         if self.current() == thread && context.next_pc() == at { Ended::Repeats } else { Ended::Over }
     }

@@ -1,0 +1,78 @@
+//! The programme: every measurement in turn, each printed as it is there.
+
+use crate::stage::Stage;
+use crate::stats::Summary;
+use crate::trace::{RUNS, WARM_UP};
+use crate::{fault, ipc, objects, sched, signal, timed};
+use core::fmt::Write;
+use root_task::RootError;
+use root_task::console::{Console, Record};
+use sel4::BootInfo;
+
+/// Measures everything, says `done`, and stops.
+pub fn run(info: &BootInfo<'_>, first_tsc: u64, console: &mut Console) -> ! {
+    let instance = info.instance().unwrap_or_default();
+    let mut out = Out { console, cost: timed::cost() };
+    out.one("boot.to_user", first_tsc.wrapping_sub(instance.loader_start_tsc));
+    let free: u64 = info.untypeds().filter(|(_, desc)| desc.is_device == 0).map(|(_, desc)| 1 << desc.size_bits).sum();
+    out.one("footprint.slice", instance.slice_size);
+    out.one("footprint.untyped", free);
+    out.one("stub.instructions", out.cost);
+    let code = match measure(info, &mut out) {
+        Ok(()) => 0,
+        Err(error) => {
+            let _ = writeln!(out.console, "bench: {error}");
+            1
+        }
+    };
+    out.console.record(Record::Done { code });
+    loop {
+        let _ = sel4::initial::TCB.suspend();
+    }
+}
+
+fn measure(info: &BootInfo<'_>, out: &mut Out<'_>) -> Result<(), RootError> {
+    let mut stage = Stage::new(info)?;
+    objects::null(out);
+    ipc::measure(&mut stage, out)?;
+    signal::measure(&mut stage, out)?;
+    fault::measure(&mut stage, out)?;
+    sched::measure(&mut stage, out)?;
+    objects::measure(&mut stage, out)
+}
+
+/// Where figures go.
+#[derive(Debug)]
+pub struct Out<'a> {
+    console: &'a mut Console,
+    cost: u64,
+}
+
+impl Out<'_> {
+    /// Prints what the ticks of each run come to: warm-up left out, the stub subtracted. `ticks` has the run's number.
+    pub fn runs(&mut self, id: &str, ticks: impl Fn(usize) -> u64) {
+        self.range(id, WARM_UP..RUNS, ticks);
+    }
+
+    /// As [`runs`](Self::runs), for what spans two runs: a reply, and the call after it.
+    pub fn pairs(&mut self, id: &str, ticks: impl Fn(usize) -> u64) {
+        self.range(id, WARM_UP..RUNS - 1, ticks);
+    }
+
+    fn range(&mut self, id: &str, runs: core::ops::Range<usize>, ticks: impl Fn(usize) -> u64) {
+        let cost = self.cost;
+        if let Some(summary) = Summary::of(runs.map(|run| ticks(run).wrapping_sub(cost))) {
+            let _ = writeln!(self.console, "bench {id} {summary}");
+        }
+    }
+
+    /// Prints a single figure as it is.
+    pub fn one(&mut self, id: &str, figure: u64) {
+        let _ = writeln!(self.console, "bench {id} {figure} {figure} {figure} 1");
+    }
+
+    /// Ticks that a stub takes by itself.
+    pub fn cost(&self) -> u64 {
+        self.cost
+    }
+}

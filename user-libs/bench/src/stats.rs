@@ -1,0 +1,45 @@
+//! What a set of samples comes down to. Tests: below.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Median, extremes and number of a set of samples, in ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The middle sample; of two middle ones the lower.
+    pub median: u64,
+    /// The least.
+    pub min: u64,
+    /// The greatest.
+    pub max: u64,
+    /// How many.
+    pub samples: usize,
+}
+
+impl Summary {
+    /// Of these samples; `None` if there are none.
+    pub fn of(samples: impl IntoIterator<Item = u64>) -> Option<Self> {
+        let mut sorted: Vec<u64> = samples.into_iter().collect();
+        sorted.sort_unstable();
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        Some(Self { median: sorted[(sorted.len() - 1) / 2], min, max, samples: sorted.len() })
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {}", self.median, self.min, self.max, self.samples)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_a_sample_that_occurred() {
+        assert_eq!(Summary::of([9, 1, 5]), Some(Summary { median: 5, min: 1, max: 9, samples: 3 }));
+        assert_eq!(Summary::of([4, 2]), Some(Summary { median: 2, min: 2, max: 4, samples: 2 }));
+        assert_eq!(Summary::of([]), None);
+    }
+}

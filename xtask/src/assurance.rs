@@ -1,0 +1,19 @@
+//! The assurance ladder: obligations, each tied to a check that runs, each check labelled with the kind of evidence it
+//! can give.
+//!
+//! ```text
+//! tests/assurance/ledger.toml ─▶ ledger ─▶ runner ─┬▶ cargo tests ─────┐
+//!                                                  ├▶ coq, with mutants ├─▶ report (JSON, Markdown)
+//!                                                  ├▶ binary ───────────┤
+//!                                                  └▶ configuration ────┘
+//! ```
+//!
+//! Nothing here decides what is claimed: that is the ledger's. A claim whose check did not run is *not run*, never held.
+
+pub mod binary;
+pub mod configuration;
+pub mod coq;
+pub mod disassembly;
+pub mod ledger;
+pub mod report;
+pub mod runner;

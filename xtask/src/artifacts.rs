@@ -10,13 +10,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The packages built for the bare-metal target.
-pub const PACKAGES: [&str; 4] = ["skerry-image", "skerry-loader", "skerry-root-task", "skerry-programs"];
+pub const PACKAGES: [&str; 5] =
+    ["skerry-image", "skerry-loader", "skerry-root-task", "skerry-programs", "skerry-bench"];
 /// The loader's binary.
 pub const LOADER: &str = "skerry-loader";
 /// The kernel's binary.
 pub const KERNEL: &str = "skerry-kernel";
 /// The root task's binary.
 pub const ROOT_TASK: &str = "skerry-root-task";
+
+/// The binary of the root task that measures.
+pub const BENCH: &str = "skerry-bench";
 
 /// Built executables by name.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +46,7 @@ impl Artifacts {
         let output = command.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
         ensure!(output.status.success(), "building the kernel, the loader and the programs failed");
         let artifacts = Self { paths: executables(&String::from_utf8_lossy(&output.stdout)) };
-        for name in [LOADER, KERNEL, ROOT_TASK] {
+        for name in [LOADER, KERNEL, ROOT_TASK, BENCH] {
             ensure!(artifacts.paths.contains_key(name), "the build made no {name}");
         }
         Ok(artifacts)
@@ -60,7 +64,7 @@ impl Artifacts {
 
     /// Names of the programs a partition file may use as `image`.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
-        self.paths.keys().map(String::as_str).filter(|name| ![LOADER, KERNEL, ROOT_TASK].contains(name))
+        self.paths.keys().map(String::as_str).filter(|name| ![LOADER, KERNEL, ROOT_TASK, BENCH].contains(name))
     }
 
     /// The loader's bytes.

@@ -10,6 +10,8 @@
 #![forbid(unsafe_code)]
 
 pub mod artifacts;
+pub mod assurance;
+pub mod bench;
 pub mod console;
 pub mod engine;
 pub mod image;

@@ -44,6 +44,9 @@ pub const BOCHS: &[Tool] = &[
     tool("its video firmware", "/usr/share/vgabios/vgabios.bin", "vgabios"),
 ];
 
+/// What the theorems of `cargo xtask assure` need.
+pub const COQ: &[Tool] = &[tool("checking theorems", "coqc", "coq")];
+
 /// The tools of `wanted` that are not there.
 pub fn missing(wanted: &[&[Tool]]) -> Vec<Tool> {
     wanted.iter().copied().flatten().copied().filter(|tool| !present(tool.file)).collect()

@@ -2,7 +2,8 @@
 //!
 //! A fast path first checks that the slow path would do exactly this, then does it: the same objects end in the same
 //! state, without accounting (the context goes along, so its time goes on being counted). Anything unusual returns `false`
-//! having changed nothing, and the slow path decides. Tests run every IPC scenario with and without (`tests/fast_paths.rs`).
+//! having changed nothing, and the slow path decides. Tests run scenarios with and without, and compare the memory
+//! (`image/tests/instance/fast_paths.rs` and `fuzz.rs` there).
 
 use crate::Kernel;
 use abi::syscall::Syscall;
@@ -52,7 +53,7 @@ impl Kernel {
         reply.thread.set(Some(caller));
         caller.reply.set(Some(reply));
         caller.state.set(State::BLOCKED_ON_REPLY);
-        push(context, reply);
+        Reply::push(reply, context);
         move_context(context, caller, callee);
         callee.reply.set(None);
         callee.state.set(State::RUNNING);
@@ -91,7 +92,7 @@ impl Kernel {
             return false;
         }
 
-        pop(context, reply);
+        Reply::pop(reply, context);
         move_context(context, server, caller);
         caller.reply.set(None);
         caller.state.set(State::RUNNING);
@@ -110,8 +111,8 @@ impl Kernel {
     fn fast_space(&self, thread: Ref<Tcb>) -> Option<(Phys, u16)> {
         let root = thread.cap(TcbSlot::VSpace);
         let (asid, _) = root.mapping()?;
-        let named = self.asids().root(asid).is_some_and(|found| found.phys() == root.phys());
-        (named && root.kind() == Kind::Pml4).then_some((root.phys(), asid))
+        // The slot holds nothing but an address space, and only while it is assigned has it an ASID.
+        (self.asids().root(asid) == Some(root.object())).then_some((root.phys(), asid))
     }
 
     #[inline(always)]
@@ -133,10 +134,8 @@ impl Kernel {
 /// The capability that `cptr` names, by one step where the root CNode resolves all of it.
 #[inline(always)]
 fn fast_lookup(root: Cap, cptr: u64) -> Cap {
-    let radix = root.radix();
-    let (guard, guard_bits) = root.guard();
-    if root.kind() == Kind::CNode && radix + guard_bits == u64::BITS && radix < u64::BITS && cptr >> radix == guard {
-        return Slot::neighbour(root.object(), cptr & ((1 << radix) - 1)).cap();
+    if root.is_whole_cnode() && cptr >> root.radix() == 0 {
+        return Slot::neighbour(root.object(), cptr).cap();
     }
     lookup_by_steps(root, cptr)
 }
@@ -163,28 +162,6 @@ fn hears_notification(thread: Ref<Tcb>) -> bool {
         let notification: Ref<Notification> = Ref::at(phys);
         notification.is_active() || notification.lent().is_some()
     }
-}
-
-#[inline(always)]
-fn push(context: Ref<SchedContext>, reply: Ref<Reply>) {
-    let older = context.reply.get();
-    if let Some(older) = older {
-        older.set_next(Chain::Reply(reply));
-    }
-    reply.previous.set(older);
-    reply.set_next(Chain::Head(context));
-    context.reply.set(Some(reply));
-}
-
-#[inline(always)]
-fn pop(context: Ref<SchedContext>, reply: Ref<Reply>) {
-    let older = reply.previous.get();
-    if let Some(older) = older {
-        older.set_next(Chain::Head(context));
-    }
-    context.reply.set(older);
-    reply.previous.set(None);
-    reply.set_next(Chain::None);
 }
 
 #[inline(always)]

@@ -41,8 +41,28 @@ pub enum Kind {
 const KINDS: [Kind; 32] = {
     use Kind::*;
     let known = [
-        Frame, Untyped, PageTable, Endpoint, PageDirectory, Notification, Pdpt, Reply, Pml4, CNode, AsidControl, Thread,
-        AsidPool, IrqControl, IrqHandler, Zombie, IoPort, Domain, SchedContext, SchedControl, Doorbell, IoPortControl,
+        Frame,
+        Untyped,
+        PageTable,
+        Endpoint,
+        PageDirectory,
+        Notification,
+        Pdpt,
+        Reply,
+        Pml4,
+        CNode,
+        AsidControl,
+        Thread,
+        AsidPool,
+        IrqControl,
+        IrqHandler,
+        Zombie,
+        IoPort,
+        Domain,
+        SchedContext,
+        SchedControl,
+        Doorbell,
+        IoPortControl,
     ];
     let mut kinds = [Null; 32];
     let mut index = 0;
@@ -97,6 +117,8 @@ const SMALL_SHIFT: u32 = 46;
 const SMALL: u64 = (1 << 13) - 1;
 const KIND_SHIFT: u32 = 59;
 const THREAD_ZOMBIE: u64 = 63;
+/// Top bit of the small field of a CNode: see [`Cap::is_whole_cnode`].
+const WHOLE: u64 = 1 << 12;
 
 impl Cap {
     /// No capability.
@@ -247,7 +269,15 @@ impl Cap {
 
     /// The same CNode capability with another guard.
     pub const fn with_guard(self, guard: u64, bits: u32) -> Cap {
-        self.with_small(self.small() & 63 | (bits as u64) << 6).with_extra(guard)
+        let whole = if guard == 0 && self.radix() + bits == u64::BITS { WHOLE } else { 0 };
+        self.with_small(self.small() & 63 | (bits as u64) << 6 | whole).with_extra(guard)
+    }
+
+    /// Whether this is a CNode that resolves a whole CPtr in one step with a guard of zeros: then a CPtr below the number of
+    /// slots *is* the index.
+    #[inline(always)]
+    pub const fn is_whole_cnode(self) -> bool {
+        self.word >> (KIND_SHIFT - 1) == (Kind::CNode as u64) << 1 | 1
     }
 
     /// A thread.

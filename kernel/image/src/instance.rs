@@ -61,10 +61,13 @@ fn entry_address() -> u64 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn skerry_syscall(_cpu: &'static Cpu) {
+extern "C" fn skerry_syscall(_cpu: &'static Cpu) -> ! {
     // SAFETY: user mode, where alone this can come from, is entered after `skerry_main` wrote the value.
     let kernel = unsafe { (*KERNEL.0.get()).assume_init_ref() };
     kernel.syscall();
+    // SAFETY: the stub saved the user's registers, the kernel stack is empty at each entry, and the current context is the
+    // one to restore. Not returning spares saving the registers that nobody will read.
+    unsafe { core::arch::asm!("jmp skerry_restore", options(noreturn)) }
 }
 
 #[unsafe(no_mangle)]

@@ -1,4 +1,5 @@
-//! Host only: checks invariants D1 and D2 of `docs/invariants.md`: the table agrees with the capabilities and the handoff.
+//! Host only: checks invariants D1 and D2 of `docs/invariants.md`: the table agrees with the capabilities and the
+//! handoff.
 
 use crate::{Allowed, InterruptTable, Source, VECTORS};
 use ipi::{Vector, classify};

@@ -1,4 +1,5 @@
-//! Host only: checks invariants I1, I2 and I4 of `docs/invariants.md` over the endpoints and notifications of an instance.
+//! Host only: checks invariants I1, I2 and I4 of `docs/invariants.md` over the endpoints and notifications of an
+//! instance.
 
 use crate::{Endpoint, Notification};
 use memory::{Phys, Ref};

@@ -70,13 +70,7 @@ impl Threads<'_> {
         let context = caller.sched_context.get();
         self.set_state(caller, State::BLOCKED_ON_REPLY);
         if let (Some(context), None, Donate::Yes) = (context, callee.sched_context.get(), donate) {
-            let older = context.reply.get();
-            if let Some(older) = older {
-                older.set_next(Chain::Reply(reply));
-            }
-            reply.previous.set(older);
-            reply.set_next(Chain::Head(context));
-            context.reply.set(Some(reply));
+            Reply::push(reply, context);
             self.donate(context, callee);
         }
     }
@@ -92,13 +86,7 @@ impl Threads<'_> {
     pub fn remove_reply(&self, reply: Ref<Reply>, caller: Ref<Tcb>) {
         match reply.next() {
             Chain::Head(context) => {
-                let older = reply.previous.get();
-                context.reply.set(older);
-                if let Some(older) = older {
-                    older.set_next(Chain::Head(context));
-                }
-                reply.set_next(Chain::None);
-                reply.previous.set(None);
+                Reply::pop(reply, context);
                 // A caller that was given other time while it waited keeps that.
                 if caller.sched_context.get().is_none() {
                     self.donate(context, caller);

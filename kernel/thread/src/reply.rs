@@ -59,4 +59,28 @@ impl Reply {
             Chain::Reply(reply) => reply.phys().0,
         });
     }
+
+    /// Makes `reply` the newest of the chain that `context` was donated along.
+    #[inline(always)]
+    pub fn push(reply: Ref<Reply>, context: Ref<SchedContext>) {
+        let older = context.reply.get();
+        if let Some(older) = older {
+            older.set_next(Chain::Reply(reply));
+        }
+        reply.previous.set(older);
+        reply.set_next(Chain::Head(context));
+        context.reply.set(Some(reply));
+    }
+
+    /// Takes `reply`, the newest of `context`'s chain, out of it.
+    #[inline(always)]
+    pub fn pop(reply: Ref<Reply>, context: Ref<SchedContext>) {
+        let older = reply.previous.get();
+        if let Some(older) = older {
+            older.set_next(Chain::Head(context));
+        }
+        context.reply.set(older);
+        reply.previous.set(None);
+        reply.set_next(Chain::None);
+    }
 }

@@ -1,6 +1,7 @@
 //! ASIDs: 12-bit names of address spaces, in pools of 512 that user capabilities hand out.
 //!
-//! Invariant V3: an ASID names at most one root, and a root's capability with ASID `a` is live exactly while `a` names it.
+//! Invariant V3: an ASID names at most one root, that root is live, and its capability carries the ASID. A capability may
+//! still carry an ASID that no longer names its root (the pool was deleted), so every use compares.
 
 use crate::Table;
 use core::cell::Cell;

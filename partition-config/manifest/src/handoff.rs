@@ -4,7 +4,6 @@
 //! addresses are physical unless the name says `virt`. See `docs/boot.md` for the memory map it describes.
 
 use crate::record::Memory;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// First word of a [`Handoff`].
 pub const MAGIC: u64 = u64::from_le_bytes(*b"SKERRYHO");
@@ -44,15 +43,6 @@ pub const STACK_BYTES: u64 = 0x8000;
 pub const WINDOW_VIRT_BASE: u64 = 0xffff_8000_0000_0000;
 /// Physical addresses from here on cannot be in the window (46 bits: 64 TiB).
 pub const WINDOW_PHYS_LIMIT: u64 = 1 << 46;
-
-macro_rules! record {
-    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident : $ty:ty),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-        #[repr(C)]
-        pub struct $name { $($(#[$field_meta])* pub $field: $ty),+ }
-    };
-}
 
 record! {
     /// A doorbell this instance may ring; its position in [`Handoff::routes`] is the route number.

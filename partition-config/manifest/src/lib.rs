@@ -17,6 +17,9 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod macros;
+
 mod check;
 mod checksum;
 mod decode;

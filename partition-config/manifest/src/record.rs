@@ -1,6 +1,5 @@
 //! The fixed-size records of the manifest. Plain data: any bit pattern is a value, meaning is checked by `decode`.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// First eight bytes of every manifest.
 pub const MAGIC: [u8; 8] = *b"SKERRYMF";
@@ -10,15 +9,6 @@ pub const VERSION: u32 = 1;
 pub const NONE: u32 = u32::MAX;
 /// Longest name in bytes; names are zero-padded.
 pub const NAME_BYTES: usize = 32;
-
-macro_rules! record {
-    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident : $ty:ty),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-        #[repr(C)]
-        pub struct $name { $($(#[$field_meta])* pub $field: $ty),+ }
-    };
-}
 
 record! {
     /// A zero-padded UTF-8 name of at most [`NAME_BYTES`] bytes.

@@ -7,7 +7,7 @@ use crate::{fault, ipc, objects, sched, signal, timed};
 use core::fmt::Write;
 use root_task::RootError;
 use root_task::console::{Console, Record};
-use sel4::BootInfo;
+use sel4::{BootInfo, Page};
 
 /// Measures everything, says `done`, and stops.
 pub fn run(info: &BootInfo<'_>, first_tsc: u64, console: &mut Console) -> ! {
@@ -15,6 +15,10 @@ pub fn run(info: &BootInfo<'_>, first_tsc: u64, console: &mut Console) -> ! {
     let mut out = Out { console, cost: timed::cost() };
     out.one("boot.to_user", first_tsc.wrapping_sub(instance.loader_start_tsc));
     let free: u64 = info.untypeds().filter(|(_, desc)| desc.is_device == 0).map(|(_, desc)| 1 << desc.size_bits).sum();
+    // The loader puts the root task right behind everything that is the kernel's.
+    if let Ok(behind) = Page::new(info.page().user_image_frames.start).physical_address() {
+        out.one("footprint.kernel.memory", behind.wrapping_sub(instance.slice_base));
+    }
     out.one("footprint.slice", instance.slice_size);
     out.one("footprint.untyped", free);
     out.one("stub.instructions", out.cost);

@@ -37,14 +37,16 @@ struct Seat {
 unsafe impl Sync for Seat {}
 
 impl Seat {
-    const EMPTY: Self = Self {
-        buffer: UnsafeCell::new([0; PAGE_BYTES as usize]),
-        stack: UnsafeCell::new([0; STACK_BYTES]),
-        block: UnsafeCell::new(ThreadBlock::EMPTY),
-    };
+    const fn new() -> Self {
+        Self {
+            buffer: UnsafeCell::new([0; PAGE_BYTES as usize]),
+            stack: UnsafeCell::new([0; STACK_BYTES]),
+            block: UnsafeCell::new(ThreadBlock::EMPTY),
+        }
+    }
 }
 
-static SEATS: [Seat; 2] = [Seat::EMPTY; 2];
+static SEATS: [Seat; 2] = [const { Seat::new() }; 2];
 
 /// The capabilities that the measured threads use, where they find them.
 #[derive(Debug)]

@@ -61,9 +61,10 @@ fn concerns(rule: &Rule, placed: &Placed, factory: &mut InstructionInfoFactory) 
 fn writes_address(instruction: &Instruction, [first, last]: [u64; 2], factory: &mut InstructionInfoFactory) -> bool {
     let inside = |address: u64| (first..=last).contains(&address);
     let immediate = (0..instruction.op_count()).any(|index| instruction.try_immediate(index).is_ok_and(inside));
-    let written = factory.info(instruction).used_memory().iter().any(|memory| {
-        inside(memory.displacement()) && !matches!(memory.access(), OpAccess::Read | OpAccess::CondRead)
-    });
+    let written =
+        factory.info(instruction).used_memory().iter().any(|memory| {
+            inside(memory.displacement()) && !matches!(memory.access(), OpAccess::Read | OpAccess::CondRead)
+        });
     immediate || written || (instruction.mnemonic() == Mnemonic::Lea && inside(instruction.memory_displacement64()))
 }
 

@@ -1,5 +1,7 @@
 //! One module per command; what they share is here.
 
+pub mod assure;
+pub mod bench;
 pub mod check;
 pub mod doctor;
 pub mod generate;
@@ -9,7 +11,6 @@ pub mod show;
 pub mod test;
 
 use anstyle::{AnsiColor, Reset, Style};
-use anyhow::Result;
 use std::process::ExitCode;
 
 /// Exit status of a refused system file.
@@ -22,12 +23,6 @@ pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub const QUIET: Style = Style::new().dimmed();
 /// Back to normal.
 pub const PLAIN: Reset = Reset;
-
-/// A command whose name is reserved.
-pub fn not_yet(name: &str, why: &str) -> Result<ExitCode> {
-    eprintln!("cargo xtask {name}: not built yet. {why}.");
-    Ok(ExitCode::FAILURE)
-}
 
 /// Prints a refused file's report.
 pub fn print_refusal(report: partition_config::Report) -> ExitCode {

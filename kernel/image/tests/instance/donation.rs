@@ -1,4 +1,5 @@
-//! Scheduling contexts that travel: passive servers, nested calls, replies that bring time back, and what breaks a chain.
+//! Scheduling contexts that travel: passive servers, nested calls, replies that bring time back, and what breaks a
+//! chain.
 
 use crate::harness::{Call, System, Thread, slot};
 use abi::invocation::Invocation::*;

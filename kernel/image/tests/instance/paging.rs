@@ -136,7 +136,7 @@ fn addresses_outside_the_user_half_or_misaligned_are_refused() {
     let large = system.make(ObjectType::LargePage, 0);
     assert_eq!(map_page(&system, large, AT + 0x1000, 3).error(), Error::AlignmentError);
     let table = system.make(ObjectType::Pdpt, 0);
-    assert_eq!(map(&system, table, X86PDPTMap, abi::vm::USER_TOP).refusal(), (Error::InvalidArgument, &[0][..]));
+    assert_eq!(map(&system, table, X86PDPTMap, 1 << 47).refusal(), (Error::InvalidArgument, &[0][..]));
     assert_eq!(map(&system, table, X86PDPTMap, u64::MAX).refusal(), (Error::InvalidArgument, &[0][..]));
     assert_eq!(map(&system, table, X86PageTableMap, AT).error(), Error::IllegalOperation);
     let short = system.invoke(frame, X86PageMap, &[AT, 3], &[slot::VSPACE]);

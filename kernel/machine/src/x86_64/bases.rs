@@ -62,10 +62,14 @@ impl Machine {
     /// Loads the user's FS and GS bases; skipped while they are the loaded ones. The caller keeps them canonical.
     #[inline]
     pub fn load_bases(&self, fs: u64, gs: u64) {
-        if self.fs_base.get() == fs && self.gs_base.get() == gs && is_sealed() {
-            return;
+        if self.gs_base.get() != gs || !is_sealed() {
+            return self.reload_bases(fs, gs);
         }
-        self.reload_bases(fs, gs);
+        // Threads differ in FS as a rule (it points at their thread-local block), in GS hardly ever.
+        if self.fs_base.replace(fs) != fs {
+            // SAFETY: the caller keeps the base canonical, and the kernel does not use FS.
+            unsafe { Msr::new(IA32_FS_BASE).write(fs) };
+        }
     }
 
     #[cold]

@@ -1,6 +1,7 @@
 //! The made-up machine and instance: one slice of host memory, a handoff, a kernel, and its root task.
 //!
-//! [`System`] is the instance; what user mode can do is in `user`, ready-made objects in `build`, the checks in `audit`.
+//! [`System`] is the instance; what user mode can do is in `user`, ready-made objects in `build`, the checks in
+//! `audit`.
 
 pub mod audit;
 mod build;
@@ -47,7 +48,7 @@ pub const MESSAGES: [u64; 2] = [1 << 7, 1 << 3];
 /// I/O ports owned.
 pub const PORTS: (u16, u16) = (0x3f8, 0x3ff);
 /// Kernel-half entries.
-pub const TOP: [(u64, u64); 2] = [(256, 0xaaa0_0003), (511, 0xbbb0_0003)];
+pub const TOP: [(u64, u64); 2] = [(256, 0xfd_aaa0_0003), (511, 0xfd_bbb0_0003)];
 /// Capability pointers that the kernel put into the root task's CNode.
 pub mod slot {
     #![allow(dead_code)]
@@ -162,7 +163,7 @@ impl System {
             kernel,
             handoff,
             next_slot: Cell::new(0),
-            next_page: Cell::new(0x1000_0000),
+            next_page: Cell::new(0x7e_0000_0000),
             info: OnceCell::new(),
             budgets: RefCell::default(),
             root_thread: Cell::new(None),
@@ -274,6 +275,33 @@ impl System {
         if let Err(violation) = audit::check(self) {
             panic!("invariant broken: {violation}");
         }
+    }
+
+    /// The free memory of boot: each word as it is, and as an address counted from the slice's base if it is one.
+    fn memory(&self) -> Vec<(u64, u64)> {
+        let range = self.slice.range();
+        let relative = |word: u64| {
+            let low = word & ((1 << 46) - 1);
+            [0, memory::WINDOW_BASE].into_iter().find_map(|window| {
+                let address = low.checked_sub(window)?;
+                let inside = (range.base.0..=range.end()).contains(&address);
+                inside.then(|| word - low + (address - range.base.0) + (1 << 45))
+            })
+        };
+        let pages = (self.handoff.free_base..range.end()).step_by(4096).map(|base| Ref::<Bytes>::at(Phys(base)));
+        pages
+            .flat_map(|page| (0..512).map(move |i| page.get(i)))
+            .map(|word| (word, relative(word).unwrap_or(word)))
+            .collect()
+    }
+
+    /// Where the free memory of two instances that did the same differs, in at most eight words.
+    pub fn differences(&self, other: &System) -> Vec<String> {
+        let first = self.handoff.free_base - self.slice.range().base.0;
+        let (mine, others) = (self.memory(), other.memory());
+        let pairs = mine.iter().zip(&others).enumerate();
+        let differ = pairs.filter(|(_, (a, b))| a.0 != b.0 && a.1 != b.1);
+        differ.take(8).map(|(at, (a, b))| format!("{:#x}: {:#x} and {:#x}", first + at as u64 * 8, a.0, b.0)).collect()
     }
 
     /// The timer interrupts after `us` microseconds.

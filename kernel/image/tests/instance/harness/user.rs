@@ -5,7 +5,7 @@ use abi::error::Error;
 use abi::invocation::Invocation;
 use abi::message::MessageInfo;
 use abi::syscall::Syscall;
-use capability::{Cap, FrameSize, Kind, Slot, lookup_slot};
+use capability::{Cap, FrameSize, Kind};
 use machine::Register;
 use machine::model::PendingInterrupt;
 use memory::{Phys, Ref};
@@ -66,12 +66,6 @@ impl System {
         }
         let bits = FrameSize::bits(frame.frame_size());
         Some(Ref::at(Phys(frame.phys().0 + (thread.ipc_buffer.get() & ((1 << bits) - 1)))))
-    }
-
-    /// The slot that `thread` names with `cptr`.
-    #[track_caller]
-    pub fn lookup(&self, thread: Ref<Tcb>, cptr: u64) -> Ref<Slot> {
-        lookup_slot(thread.cap(TcbSlot::CSpace), cptr).expect("the slot exists")
     }
 
     /// The capability at `cptr` of the root CNode.

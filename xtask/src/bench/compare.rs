@@ -1,0 +1,74 @@
+//! Against a baseline: what got worse, what got better. Tests: below.
+
+use super::figures::{Figure, INSTRUCTIONS};
+
+/// Part of a figure by which it may grow unnoticed: one fiftieth, 2 %.
+const TOLERANCE: u64 = 50;
+
+/// What came of a comparison.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// Figures over the threshold, or gone; one sentence each.
+    pub worse: Vec<String>,
+    /// Figures that shrank by more than the threshold.
+    pub better: Vec<String>,
+}
+
+/// Whether a figure is deterministic, and better when it is smaller: counts of instructions, and the kernel's own memory.
+fn watched(figure: &Figure) -> bool {
+    figure.unit == INSTRUCTIONS || figure.id.starts_with("footprint.kernel.")
+}
+
+/// Compares the deterministic figures of `now` with those of `baseline`. Figures that only `now` has are no news.
+pub fn compare(baseline: &[Figure], now: &[Figure]) -> Comparison {
+    let mut comparison = Comparison::default();
+    for old in baseline.iter().filter(|figure| watched(figure)) {
+        let same = |new: &&Figure| {
+            (&new.id, &new.configuration, &new.engine, new.cores)
+                == (&old.id, &old.configuration, &old.engine, old.cores)
+        };
+        let Some(new) = now.iter().find(same) else {
+            comparison.worse.push(format!("{} is not measured any more", old.id));
+            continue;
+        };
+        let line = format!("{}: {} -> {} {}", old.id, old.median, new.median, old.unit);
+        let slack = old.median / TOLERANCE;
+        if new.median > old.median + slack {
+            comparison.worse.push(line);
+        } else if new.median + slack < old.median {
+            comparison.better.push(line);
+        }
+    }
+    comparison
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::figures::{BYTES, ICOUNT};
+
+    fn figure(id: &str, value: u64) -> Figure {
+        Figure::single(id, ICOUNT, INSTRUCTIONS, value)
+    }
+
+    #[test]
+    fn more_than_two_per_cent_is_worse() {
+        let old = [figure("a", 100), figure("b", 100), figure("c", 100)];
+        let new = [figure("a", 102), figure("b", 103), figure("c", 90), figure("d", 1)];
+        let comparison = compare(&old, &new);
+        assert_eq!(comparison.worse, ["b: 100 -> 103 instructions"]);
+        assert_eq!(comparison.better, ["c: 100 -> 90 instructions"]);
+    }
+
+    #[test]
+    fn memory_left_for_users_may_grow() {
+        let bytes = |id, value| [Figure::single(id, ICOUNT, BYTES, value)];
+        assert_eq!(compare(&bytes("footprint.untyped", 100), &bytes("footprint.untyped", 200)), Comparison::default());
+        assert_eq!(compare(&bytes("footprint.kernel.text", 100), &bytes("footprint.kernel.text", 200)).worse.len(), 1);
+    }
+
+    #[test]
+    fn a_figure_that_vanished_is_worse() {
+        assert_eq!(compare(&[figure("a", 1)], &[]).worse, ["a is not measured any more"]);
+    }
+}

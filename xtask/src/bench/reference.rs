@@ -1,0 +1,60 @@
+//! What our figures stand next to: seL4's, measured the same way, and what Skerry sets out to reach.
+//!
+//! seL4 16 (MCS and not), its own benchmark suite, QEMU 7.2 TCG with `-icount shift=0`: medians, spread 0. The suite
+//! subtracts its stub as ours does, so both are instructions from `syscall` to the return to user mode.
+
+/// One operation's figures elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference {
+    /// Our figure's id.
+    pub id: &'static str,
+    /// The operation in words.
+    pub what: &'static str,
+    /// seL4, MCS.
+    pub sel4_mcs: Option<u64>,
+    /// seL4 without MCS.
+    pub sel4: Option<u64>,
+    /// The most that Skerry is to need.
+    pub target: Option<u64>,
+}
+
+const fn row(
+    id: &'static str,
+    what: &'static str,
+    sel4_mcs: Option<u64>,
+    sel4: Option<u64>,
+    target: Option<u64>,
+) -> Reference {
+    Reference { id, what, sel4_mcs, sel4, target }
+}
+
+/// Every operation that has figures elsewhere, in the report's order.
+pub const REFERENCES: [Reference; 16] = [
+    row("ipc.call.same", "`Call`, same address space", Some(210), Some(182), Some(140)),
+    row("ipc.call.other", "`Call`, other address space", Some(212), Some(184), Some(140)),
+    row("ipc.replyrecv.same", "`ReplyRecv`, same address space", Some(275), Some(209), Some(175)),
+    row("ipc.replyrecv.other", "`ReplyRecv`, other address space", Some(277), Some(211), Some(175)),
+    row("ipc.call.10", "`Call`, 10 words", Some(992), Some(802), Some(300)),
+    row("ipc.replyrecv.10", "`ReplyRecv`, 10 words", Some(1166), Some(770), Some(300)),
+    row("ipc.send.other", "`Send` to a higher-priority receiver, other address space", Some(853), Some(700), Some(250)),
+    row("signal.high", "signal to a higher-priority waiter", Some(688), Some(509), Some(220)),
+    row("signal.low", "signal, nobody to switch to", Some(435), Some(353), Some(100)),
+    row("fault.to_handler", "fault to handler", Some(697), Some(606), None),
+    row("fault.to_faulter", "handler to faulter", Some(1242), Some(704), None),
+    row("fault.roundtrip", "fault round trip", Some(1932), Some(1303), Some(450)),
+    row("syscall.null", "cheapest system call that needs no build option", None, Some(89), Some(50)),
+    row("yield.thread", "`Yield` to a thread of the same priority", None, Some(268), Some(130)),
+    row("map.page", "map a page", None, Some(720), None),
+    row("retype.page", "create a page", None, Some(900), None),
+];
+
+/// Figures that are asked for and not measured, and why.
+pub const MISSING: [(&str, &str); 4] = [
+    ("`irq.user`", "no device interrupt is routed to the measuring root task yet"),
+    ("`doorbell.*`, `channel.*`", "need two measuring partitions that share a channel"),
+    ("`scale.*`", "the lockstep engine (Bochs) is not driven by this command yet"),
+    (
+        "SMP (ticket, MCS, big lock) and clustered",
+        "these configurations of the kernel do not exist, so there is nothing to compare the multikernel with",
+    ),
+];

@@ -1,0 +1,85 @@
+//! `cargo xtask assure`: climbs the assurance ladder and says, level by level, what holds and by which evidence.
+
+use super::{BAD, GOOD, PLAIN, QUIET};
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use std::process::ExitCode;
+use std::time::Instant;
+use xtask::assurance::ledger::{LEVELS, Ledger};
+use xtask::assurance::report::{self, Entry, Status};
+use xtask::assurance::runner::{Extent, Runner};
+use xtask::workspace;
+
+/// Options of `assure`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Only this level, 1 to 7.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=7))]
+    level: Option<u32>,
+    /// The slow checks too; a claim that was not run is then a failure.
+    #[arg(long)]
+    full: bool,
+    /// Write docs/assurance.md from this run.
+    #[arg(long, conflicts_with = "level")]
+    publish: bool,
+}
+
+/// Runs the checks of the ledger.
+pub fn assure(arguments: &Arguments) -> Result<ExitCode> {
+    let started = Instant::now();
+    let ledger = Ledger::load()?;
+    let mut runner = Runner::new(&ledger, if arguments.full { Extent::Full } else { Extent::Quick });
+    let mut entries: Vec<Entry> = Vec::new();
+    for obligation in &ledger.obligations {
+        if arguments.level.is_none_or(|level| level == obligation.level) {
+            let entry = runner.run(obligation);
+            announce(&entry);
+            entries.push(entry);
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    ladder(&entries, arguments.level);
+    let directory = workspace::target_dir().join("assurance");
+    std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let page = report::markdown(&entries, seconds);
+    std::fs::write(directory.join("report.json"), report::json(&entries)?)?;
+    std::fs::write(directory.join("report.md"), &page)?;
+    println!("{} obligations in {seconds:.0} s; report: {}", entries.len(), directory.join("report.json").display());
+    let failed = entries.iter().filter(|entry| entry.status == Status::Fails).count();
+    let missed = entries.iter().filter(|entry| entry.status == Status::NotRun).count();
+    if arguments.publish {
+        ensure!(failed == 0, "{failed} claims do not hold: docs/assurance.md is left as it was");
+        std::fs::write(workspace::root().join("docs/assurance.md"), page)?;
+    }
+    let sound = failed == 0 && (missed == 0 || !arguments.full);
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn announce(entry: &Entry) {
+    let style = match entry.status {
+        Status::Holds => GOOD,
+        Status::Fails => BAD,
+        Status::Open | Status::NotRun => QUIET,
+    };
+    let Entry { id, level, class, status, note, seconds, .. } = entry;
+    let remark = if entry.status == Status::Open { &entry.gap } else { note };
+    let remark: String = remark.chars().take(100).collect();
+    anstream::println!(
+        "{level} {style}{status:<7}{PLAIN} {class:<4} {id:<36} {seconds:>6.1} s  {QUIET}{remark}{PLAIN}"
+    );
+}
+
+fn ladder(entries: &[Entry], only: Option<u32>) {
+    println!();
+    for level in (1..=LEVELS).rev().filter(|level| only.is_none_or(|only| only == *level)) {
+        println!("level {level}  {:<46} {}", report::title(level), report::counts(entries, level));
+    }
+    println!("P proved on the code · E exhaustive · R sampled · D theorem about a model · open: nothing is claimed");
+    match report::first_gap(entries) {
+        Some(gap) => println!("first gap: {} (level {}, {}): {}", gap.id, gap.level, gap.status, gap.gap),
+        None => println!("no gap"),
+    }
+    for entry in entries.iter().filter(|entry| entry.status == Status::Fails) {
+        anstream::println!("{BAD}fails{PLAIN} {}: {}", entry.id, entry.note);
+    }
+}

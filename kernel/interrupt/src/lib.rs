@@ -5,7 +5,7 @@
 //! and doorbells of this instance, and nothing else (invariants D1–D3 of `docs/invariants.md`). The layer never writes an
 //! interrupt command that is not made from a listed route.
 //!
-//! Tests: in each module, on the host model.
+//! Tests: `kernel/image/tests/instance`, on the host model, with an audit of the invariants after every entry.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 

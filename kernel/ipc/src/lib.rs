@@ -4,7 +4,7 @@
 //! Invariants I1–I4 of `docs/invariants.md`: a queue holds only threads blocked on it, all in one direction; a
 //! notification is active only while nobody waits; a badge is never lost; a bound thread and its notification name each other.
 //!
-//! Tests: in each module, on the host model.
+//! Tests: `kernel/image/tests/instance`, on the host model, with an audit of the invariants after every entry.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 

@@ -51,8 +51,7 @@ impl<V: PhysicalView, F: Fn(Span) -> bool> Search<'_, V, F> {
         let entries = length.saturating_sub(HEADER_BYTES) / entry_bytes;
         for index in 0..entries.min(MAX_TABLES) {
             let place = table.saturating_add(HEADER_BYTES + index * entry_bytes);
-            let entry =
-                if entry_bytes == 4 { self.view.word32(place).map(u64::from) } else { self.view.word64(place) };
+            let entry = if entry_bytes == 4 { self.view.word32(place).map(u64::from) } else { self.view.word64(place) };
             let Some(entry) = entry else { return };
             self.add(entry);
             // The fixed description table names two more: FACS at byte 36 and DSDT at byte 40.
@@ -122,7 +121,8 @@ mod tests {
     #[test]
     fn the_pages_of_every_table_are_found_and_merged() {
         let (view, root) = firmware();
-        let mut spans: std::vec::Vec<_> = find(&view, &root, |_| false).iter().map(|it| (it.start(), it.end())).collect();
+        let mut spans: std::vec::Vec<_> =
+            find(&view, &root, |_| false).iter().map(|it| (it.start(), it.end())).collect();
         spans.sort_unstable();
         assert_eq!(spans, [(BASE, BASE + 0x2000), (BASE + 0x4000, BASE + 0x6000)]);
     }

@@ -5,7 +5,7 @@
 //! `docs/invariants.md` (run queue ↔ state, refill sums, acyclic reply chains). It knows nothing of messages: where a
 //! budget's end must become a fault message, [`Budget::Timeout`] says so and the caller sends it.
 //!
-//! Tests: in each module, on the host model.
+//! Tests: `kernel/image/tests/instance`, on the host model, with an audit of the invariants after every entry.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 

@@ -4,7 +4,7 @@
 //! and never changed (invariant V1); its lower half holds only tables and frames that user capabilities put there
 //! (invariant V2). The layer decides where an entry goes and flushes what must be flushed; it knows nothing of threads.
 //!
-//! Tests: `tests` in each module, on the host model of the machine.
+//! Tests: `kernel/image/tests/instance`, on the host model, with an audit of the invariants after every entry.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 

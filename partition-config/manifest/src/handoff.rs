@@ -22,7 +22,6 @@ pub const MAX_MEMORY: usize = 8;
 /// Most distinct top-level page-table entries in the kernel half.
 pub const MAX_TOP_ENTRIES: usize = 8;
 
-
 /// Where the kernel image is linked and mapped: the top 2 GiB.
 pub const KERNEL_VIRT_BASE: u64 = 0xffff_ffff_8000_0000;
 /// Where the handoff page is mapped (read-only, no-execute).

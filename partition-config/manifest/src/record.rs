@@ -1,6 +1,5 @@
 //! The fixed-size records of the manifest. Plain data: any bit pattern is a value, meaning is checked by `decode`.
 
-
 /// First eight bytes of every manifest.
 pub const MAGIC: [u8; 8] = *b"SKERRYMF";
 /// Version of the layout; a decoder refuses every other.

@@ -30,8 +30,13 @@ pub struct Placed {
 pub fn disassemble(elf: &[u8]) -> Result<Vec<Placed>> {
     let file = object::File::parse(elf).context("no ELF")?;
     let mut functions = BTreeMap::new();
-    for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_definition()) {
-        functions.insert(symbol.address(), (symbol.size(), symbol.name()?.to_owned()));
+    // Hand-written code has symbols without a type; a typed one at the same address says more.
+    let kinds = [SymbolKind::Text, SymbolKind::Unknown, SymbolKind::Label];
+    for kind in kinds {
+        for symbol in file.symbols().filter(|symbol| symbol.kind() == kind && !symbol.is_undefined()) {
+            let name = symbol.name()?.to_owned();
+            functions.entry(symbol.address()).or_insert((symbol.size(), name));
+        }
     }
     ensure!(!functions.is_empty(), "the executable has no function symbols");
     let mut placed = Vec::new();
@@ -45,8 +50,8 @@ pub fn disassemble(elf: &[u8]) -> Result<Vec<Placed>> {
                 placed.extend(sweep(NOWHERE, slice(at, address), at)?);
             }
             let next = functions.range(address + 1..).next().map_or(end, |(next, _)| *next).min(end);
-            // Hand-written stubs have no size: they reach to the next symbol.
-            let stop = if *size == 0 { next } else { (address + size).min(end) };
+            // Hand-written stubs have no size: they reach to the next symbol. A label within a function begins another.
+            let stop = if *size == 0 { next } else { (address + size).min(next) };
             let name = format!("{:#}", rustc_demangle::demangle(name));
             placed.extend(sweep(&name, slice(address, stop), address)?);
             at = stop.max(at);

@@ -77,8 +77,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         (true, Engine::Bochs) => bail!("--icount is QEMU's; Bochs counts instructions anyway"),
         (false, _) => Vec::new(),
     };
-    let start =
-        Start { cores: arguments.cores, inspection: Inspection::Off, extra, ..Start::on(arguments.engine) };
+    let start = Start { cores: arguments.cores, inspection: Inspection::Off, extra, ..Start::on(arguments.engine) };
     let mut started = launch(&plan, &artifacts, &start)?;
     let plural = |count: usize, noun| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     let cores = arguments.cores.unwrap_or_else(|| plan.core_count()) as usize;

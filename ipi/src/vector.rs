@@ -76,6 +76,6 @@ mod tests {
 
     #[test]
     fn doorbells_and_user_interrupts_do_not_meet() {
-        assert!(USER_LAST < TIMER && IPI_RESCHEDULE < DOORBELL_FIRST && DOORBELL_LAST < SPURIOUS);
+        const { assert!(USER_LAST < TIMER && IPI_RESCHEDULE < DOORBELL_FIRST && DOORBELL_LAST < SPURIOUS) };
     }
 }

@@ -37,9 +37,11 @@ pub const ISO: &[Tool] = &[
 ];
 /// What booting an ISO by UEFI needs.
 pub const UEFI: &[Tool] = &[tool("UEFI firmware", "/usr/share/ovmf/OVMF.fd", "ovmf")];
-/// What `--engine bochs` needs.
+/// What `--engine bochs` needs. The text display is named although it is not used: `bochs` depends on some display, and with
+/// the one that apt would pick by itself (wxWidgets) it dies at start on a machine without a screen.
 pub const BOCHS: &[Tool] = &[
     tool("the second emulator", "bochs", "bochs"),
+    tool("a display for it", "/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so", "bochs-term"),
     tool("its firmware", "/usr/share/bochs/BIOS-bochs-latest", "bochsbios"),
     tool("its video firmware", "/usr/share/vgabios/vgabios.bin", "vgabios"),
 ];

@@ -3,7 +3,7 @@
 //! Two slices at different physical addresses are two instances in one process, exactly as on the machine; memory
 //! between them is not accessible, so a stray kernel reference faults here as it does there.
 
-use crate::{Phys, Range, WINDOW_BASE, WINDOW_BITS};
+use crate::{Object, Phys, Range, Ref, WINDOW_BASE, WINDOW_BITS};
 use std::sync::{Mutex, OnceLock};
 
 /// Gap between slices, so that an overrun faults.
@@ -67,10 +67,19 @@ fn protect(base: u64, size: u64, protection: libc::c_int) {
     assert_eq!(result, 0, "the host refuses memory for a slice");
 }
 
+/// Copies `bytes` into the object at the start of `target`'s page; stops at 4096 bytes.
+pub fn copy_into_object<T: Object>(target: Ref<T>, bytes: &[u8]) {
+    let room = 4096 - (target.word() & 4095);
+    let length = bytes.len().min(room as usize);
+    // SAFETY: the target page is mapped window memory (invariant M1); `bytes` is ordinary kernel memory outside the window,
+    // so the two do not overlap.
+    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), target.word() as *mut u8, length) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Object, Ref, clear};
+    use crate::clear;
     use std::cell::Cell;
 
     #[repr(C)]

@@ -19,7 +19,7 @@ mod object;
 mod range;
 
 pub use object::{Object, Ref};
-pub use range::{Phys, Range, clear, copy_into_object, peek};
+pub use range::{Phys, Range, clear, peek};
 
 /// Where the window begins.
 #[cfg(target_os = "none")]

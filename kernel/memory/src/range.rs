@@ -1,6 +1,6 @@
-//! Physical addresses and ranges, and the two bulk operations on window memory.
+//! Physical addresses and ranges, the clearing of window memory, and the debug peek.
 
-use crate::{Object, Ref, WINDOW_BASE, WINDOW_BITS};
+use crate::{WINDOW_BASE, WINDOW_BITS};
 
 /// A physical address, in bytes.
 #[repr(transparent)]
@@ -54,15 +54,6 @@ pub fn clear(base: Phys, size_bits: u32) {
     // SAFETY: window memory (invariant M1) that the caller is about to turn into a new object; every reference to what was
     // there before was given up by revocation (invariant C4), and objects allow mutation behind shared references.
     unsafe { core::ptr::write_bytes(address as *mut u64, 0, (1usize << size_bits) / 8) }
-}
-
-/// Copies `words` into the object at the start of `target`'s page; stops at 4096 bytes.
-pub fn copy_into_object<T: Object>(target: Ref<T>, bytes: &[u8]) {
-    let room = 4096 - (target.word() & 4095);
-    let length = bytes.len().min(room as usize);
-    // SAFETY: the target page is mapped window memory (invariant M1); `bytes` is ordinary kernel memory outside the window,
-    // so the two do not overlap.
-    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), target.word() as *mut u8, length) }
 }
 
 /// Reads the word at kernel address `address`, whatever is there: for the debug system call that tests isolation with a

@@ -3,7 +3,7 @@
 //! Invariants T5 (a context and its thread name each other) and T6 (reply chains).
 
 use crate::{Chain, Reply, SchedContext, State, Tcb, Threads};
-use memory::{Phys, Ref};
+use memory::Ref;
 
 impl Threads<'_> {
     /// Puts the context's thread off if its budget is not ready.
@@ -113,11 +113,6 @@ impl Threads<'_> {
             reply.set_next(Chain::None);
             context.reply.set(None);
         }
-    }
-
-    /// Lends `context` by the notification at `notification`.
-    pub fn set_lender(&self, context: Ref<SchedContext>, notification: Phys) {
-        context.notification.set(notification);
     }
 }
 

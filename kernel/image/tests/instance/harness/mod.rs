@@ -151,11 +151,11 @@ impl System {
         let slice = Slice::new(options.slice_bytes);
         let handoff = handoff(&slice, options);
         let manifest: Ref<Bytes> = Ref::at(Phys(handoff.manifest.base));
-        memory::copy_into_object(manifest, MANIFEST);
+        memory::host::copy_into_object(manifest, MANIFEST);
         // Free memory is whatever was there before.
         let mut dirty = handoff.free_base;
         while dirty < slice.range().end() {
-            memory::copy_into_object(Ref::<Bytes>::at(Phys(dirty)), &[0xd1; 4096]);
+            memory::host::copy_into_object(Ref::<Bytes>::at(Phys(dirty)), &[0xd1; 4096]);
             dirty += 4096;
         }
         let kernel = image::start(Machine::new(), &handoff, (0xffff_ffff_8000_0000, 0)).expect("the instance comes up");

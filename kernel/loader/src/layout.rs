@@ -109,7 +109,7 @@ impl Layout {
 
 /// Virtual addresses of the stacks of `cores` cores, guards included.
 pub fn stack_area(cores: u64) -> Span {
-    // At most 64 cores: far from the end of the address space.
+    // Few cores (`MAX_CORES`): far from the end of the address space.
     Span::between(STACK_VIRT_BASE, STACK_VIRT_BASE.saturating_add(cores.saturating_mul(STACK_STRIDE)))
 }
 

@@ -8,9 +8,9 @@ use crate::record::Memory;
 /// First word of a [`Handoff`].
 pub const MAGIC: u64 = u64::from_le_bytes(*b"SKERRYHO");
 /// Version of the layout.
-pub const VERSION: u32 = 1;
-/// Most cores one instance can have.
-pub const MAX_CORES: usize = 64;
+pub const VERSION: u32 = 2;
+/// Most cores one instance can have: as many as the SMP kernel has room for.
+pub const MAX_CORES: usize = 16;
 /// Most doorbell routes out of one instance.
 pub const MAX_ROUTES: usize = 64;
 /// Most device ranges of one instance (channels included).
@@ -82,7 +82,7 @@ record! {
         version: u32,
         /// Bits of [`features`].
         features: u32,
-        /// Processors of this instance.
+        /// Processors of this instance; more than one only for the SMP kernel.
         core_count: u32,
         /// Valid entries of `memory`.
         memory_count: u32,
@@ -140,7 +140,7 @@ record! {
         free_base: u64,
         /// Kernel-half entries of `top_table`.
         top_entries: [TopEntry; MAX_TOP_ENTRIES],
-        /// APIC id of each core.
+        /// Local APIC id of each core, in the order of the indices that the cores enter with.
         apic_ids: [u32; MAX_CORES],
         /// MMIO and channel ranges: the kernel makes device untypeds of them.
         devices: [Memory; MAX_DEVICES],

@@ -8,7 +8,7 @@ use ipc::Ipc;
 use machine::Machine;
 use memory::{Phys, Ref};
 use sync::rank::{Derivation, Device, Existence};
-use sync::{Guard, Held, PerCore, Ranked};
+use sync::{CoreIndex, Guard, Held, PerCore, Ranked};
 use thread::{Core, Threads};
 use vspace::AsidTable;
 
@@ -55,7 +55,7 @@ impl Kernel {
     pub fn new(machine: Machine, core: Core, setup: Setup) -> Self {
         Self {
             machine,
-            cores: PerCore::new([core]),
+            cores: PerCore::only(core),
             asids: AsidTable::default(),
             kernel_root: setup.kernel_root,
             top_entries: setup.top_entries,
@@ -77,7 +77,7 @@ impl Kernel {
     /// Scheduler state of this core.
     #[inline(always)]
     pub fn core(&self) -> &Core {
-        self.cores.this()
+        self.cores.of(CoreIndex::FIRST)
     }
 
     /// Kernel-half entries for new address spaces.
@@ -95,7 +95,7 @@ impl Kernel {
     pub fn ipc(&self) -> Ipc<'_> {
         let threads = Threads {
             machine: &self.machine,
-            core: self.cores.this(),
+            core: self.cores.of(CoreIndex::FIRST),
             asids: &self.asids,
             kernel_root: self.kernel_root,
         };
@@ -105,7 +105,7 @@ impl Kernel {
     /// Runs `visit` as one kernel entry, with the existence guard held.
     #[inline(always)]
     pub fn enter<R>(&self, visit: impl FnOnce(&mut Entry<'_>) -> R) -> R {
-        let mut nothing = Held::at_kernel_entry();
+        let mut nothing = Held::at_kernel_entry(CoreIndex::FIRST);
         let existence = self.existence.lock(&mut nothing);
         visit(&mut Entry { kernel: self, ipc: self.ipc(), existence })
     }

@@ -1,22 +1,41 @@
 //! [`Ranked`] state, its [`Guard`]s, and the [`Held`] tokens that carry the order in types.
 
-use crate::rank::{Nothing, Rank};
+use crate::CoreIndex;
+use crate::rank::{Above, Nothing, Rank};
 use core::marker::PhantomData;
 use core::ops::Deref;
 
-/// Proof that this core holds rank `R` and nothing above it. Cannot be made twice from one guard at a time.
+/// Proof that this core holds rank `R` and nothing above it. Cannot be made twice from one guard at a time, and cannot
+/// leave its core. It knows that core, so that locks need not be told.
 #[derive(Debug)]
-pub struct Held<'h, R: Rank>(PhantomData<(&'h mut (), *const R)>);
+pub struct Held<'h, R: Rank> {
+    core: CoreIndex,
+    order: PhantomData<(&'h mut (), *const R)>,
+}
 
 impl Held<'static, Nothing> {
-    /// The token of a core that just entered its kernel. The entry path makes one per entry; no other code should.
+    /// The token of core `me`, which just entered its kernel. The entry path makes one per entry; no other code should.
     #[inline(always)]
-    pub const fn at_kernel_entry() -> Self {
-        Held(PhantomData)
+    pub const fn at_kernel_entry(me: CoreIndex) -> Self {
+        Held::new(me)
     }
 }
 
-/// State of rank `R`.
+impl<R: Rank> Held<'_, R> {
+    #[inline(always)]
+    pub(crate) const fn new(core: CoreIndex) -> Self {
+        Held { core, order: PhantomData }
+    }
+
+    /// The core that holds it: the one that runs this code.
+    #[inline(always)]
+    pub const fn core(&self) -> CoreIndex {
+        self.core
+    }
+}
+
+/// State of rank `R` that needs no lock of its own, because all who touch it hold existence exclusively or are the only
+/// core. The guard keeps its users in the lock order.
 #[derive(Debug, Default)]
 pub struct Ranked<R: Rank, T> {
     value: T,
@@ -31,9 +50,11 @@ impl<R: Rank, T> Ranked<R, T> {
 
     /// Takes the guard. While it lives the lower token cannot be used, so ranks are taken strictly upwards.
     #[inline(always)]
-    pub fn lock<'g, Q: Rank>(&'g self, _below: &'g mut Held<'_, Q>) -> Guard<'g, R, T> {
-        const { assert!(R::LEVEL > Q::LEVEL, "a guard may only be taken above the rank that is held") };
-        Guard { value: &self.value, held: Held(PhantomData) }
+    pub fn lock<'g, Q: Rank>(&'g self, below: &'g mut Held<'_, Q>) -> Guard<'g, R, T>
+    where
+        R: Above<Q>,
+    {
+        Guard { value: &self.value, held: Held::new(below.core) }
     }
 }
 
@@ -61,52 +82,20 @@ impl<R: Rank, T> Deref for Guard<'_, R, T> {
     }
 }
 
-/// One `T` per core of the instance.
-#[derive(Debug, Default)]
-pub struct PerCore<T> {
-    slots: [T; crate::CORES],
-}
-
-impl<T> PerCore<T> {
-    /// One value for each core.
-    pub const fn new(slots: [T; crate::CORES]) -> Self {
-        Self { slots }
-    }
-
-    /// The value of core `core`; `None` beyond the instance.
-    #[inline(always)]
-    pub fn get(&self, core: usize) -> Option<&T> {
-        self.slots.get(core)
-    }
-
-    /// The value of the only core of this build.
-    #[inline(always)]
-    pub fn this(&self) -> &T {
-        &self.slots[0]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rank::{Device, Existence, RunQueue};
-
-    #[test]
-    fn guards_and_tokens_have_no_size_beyond_the_reference() {
-        assert_eq!(size_of::<Held<'static, Existence>>(), 0);
-        assert_eq!(size_of::<Guard<'static, Existence, u64>>(), size_of::<&u64>());
-        assert_eq!(size_of::<Ranked<Existence, u64>>(), size_of::<u64>());
-    }
+    use crate::rank::{Derivation, Device, RunQueue};
 
     #[test]
     fn ranks_nest_upwards() {
-        let existence: Ranked<Existence, u32> = Ranked::new(1);
+        let derivation: Ranked<Derivation, u32> = Ranked::new(1);
         let queue: Ranked<RunQueue, u32> = Ranked::new(2);
         let device: Ranked<Device, u32> = Ranked::new(3);
-        let mut entry = Held::at_kernel_entry();
-        let mut one = existence.lock(&mut entry);
+        let mut entry = Held::at_kernel_entry(CoreIndex::FIRST);
+        let mut one = derivation.lock(&mut entry);
         let mut two = queue.lock(one.held());
         let three = device.lock(two.held());
-        assert_eq!(*three, 3);
+        assert_eq!((*three, three.held.core()), (3, CoreIndex::FIRST));
     }
 }

@@ -1,30 +1,53 @@
 //! The ranks, low to high. `docs/locking.md` says what each protects.
 
 /// A level in the lock order.
-pub trait Rank {
-    /// Position: a guard of a higher level may be taken while one of a lower level is held.
-    const LEVEL: u8;
+pub trait Rank: sealed::Sealed {}
+
+/// `Self` may be taken while `Q` is the highest rank held. Holds for every pair in ascending order and for no other.
+#[diagnostic::on_unimplemented(
+    message = "rank `{Self}` may not be taken while `{Q}` is held",
+    label = "ranks are taken upwards only, and each at most once",
+    note = "the order is in `sync::rank`, and why it is so in docs/locking.md"
+)]
+pub trait Above<Q: Rank>: Rank {}
+
+mod sealed {
+    pub trait Sealed {}
 }
 
 macro_rules! ranks {
-    ($($(#[$doc:meta])* $name:ident = $level:literal),+ $(,)?) => {
-        $($(#[$doc])* #[derive(Debug)] pub enum $name {} impl Rank for $name { const LEVEL: u8 = $level; })+
+    (@above [$($lower:ident)*]) => {};
+    (@above [$($lower:ident)*] $name:ident $($higher:ident)*) => {
+        $(impl Above<$lower> for $name {})*
+        ranks!(@above [$($lower)* $name] $($higher)*);
+    };
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub enum $name {}
+            impl sealed::Sealed for $name {}
+            impl Rank for $name {}
+        )+
+        ranks!(@above [] $($name)+);
     };
 }
 
 ranks! {
     /// Nothing is held: the state at kernel entry.
-    Nothing = 0,
-    /// Objects that were looked up stay alive; taken by every system call.
-    Existence = 1,
+    Nothing,
+    /// Objects that were looked up stay alive; taken by every kernel entry.
+    Existence,
     /// Links of the capability derivation tree.
-    Derivation = 2,
-    /// Endpoints, notifications, replies.
-    Object = 3,
+    Derivation,
+    /// Endpoints and notifications.
+    Object,
+    /// Reply objects.
+    Reply,
     /// Thread control blocks and scheduling contexts.
-    Thread = 4,
+    Thread,
     /// A core's run and release queues.
-    RunQueue = 5,
+    RunQueue,
     /// Interrupt tables and device registers.
-    Device = 6,
+    Device,
 }

@@ -1,0 +1,130 @@
+//! Existence as a reader/writer lock that scales with cores: a reader writes only its own line, a writer pays for all.
+//!
+//! ```text
+//!                 gate (fair lock)       readers (a line per core)
+//!  share, alone   looked at              mine := 1 … 0
+//!  share, queued  taken, passed on       mine := 1 … 0
+//!  exclude        held to the end        each seen at 0
+//! ```
+//! *No reader beside a writer.* A reader stores 1 to its line, then looks at the gate; a writer takes the gate, then looks at
+//! the lines; all four are sequentially consistent, so at least one of the two sees the other. A reader that does steps back
+//! and queues at the gate. Having the turn there it is alone with the readers, stores 1 and passes the turn on: the next
+//! writer's turn comes after that store.
+//!
+//! *What is done in one form is seen in the next.* A writer's release of the gate is acquired by the reader's look or by its
+//! turn; a reader's release of its line is acquired by the writer's look at it.
+//!
+//! *Nobody starves.* The gate is first come, first served. While it is taken no reader enters but by its turn, so a writer
+//! waits for at most one section of each other core.
+
+use super::atomic::{AtomicU32, Line, Ordering, fence_after_rmw, pause};
+use super::cores::CORES;
+use super::fair::Fair;
+use crate::{CoreIndex, Held, rank};
+
+/// The lock that keeps looked-up objects alive.
+#[derive(Debug)]
+pub struct Existence<L: Fair> {
+    gate: Line<L>,
+    nodes: L::Nodes,
+    /// 1 while the core shares existence.
+    readers: [Line<AtomicU32>; CORES],
+}
+
+impl<L: Fair> Existence<L> {
+    /// A free lock.
+    pub const fn new() -> Self {
+        Self { gate: Line(L::FREE), nodes: L::IDLE, readers: [const { Line(AtomicU32::new(0)) }; CORES] }
+    }
+
+    /// Holds existence together with other cores that share it. Core `me` does not hold it yet. `waiting` is called on each
+    /// turn of the wait loop, if there is one.
+    #[inline(always)]
+    pub fn share(&self, me: CoreIndex, waiting: impl FnMut()) -> Shared<'_, L> {
+        self.line(me).swap(1, Ordering::SeqCst);
+        fence_after_rmw();
+        if self.gate.0.is_taken() {
+            self.share_by_turn(me, waiting);
+        }
+        Shared { existence: self, held: Held::new(me) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn share_by_turn(&self, me: CoreIndex, waiting: impl FnMut()) {
+        self.line(me).store(0, Ordering::Release);
+        self.gate.0.acquire(&self.nodes, me, waiting);
+        self.line(me).store(1, Ordering::Relaxed);
+        self.gate.0.release(&self.nodes, me);
+    }
+
+    /// Holds existence alone among the first `cores` cores, which are all that use this lock. Core `me` does not hold it yet.
+    /// `waiting` is called on each turn of the wait loops.
+    #[inline(always)]
+    pub fn exclude(&self, me: CoreIndex, cores: usize, mut waiting: impl FnMut()) -> Exclusive<'_, L> {
+        self.gate.0.acquire(&self.nodes, me, &mut waiting);
+        fence_after_rmw();
+        for Line(reader) in self.readers.iter().take(cores) {
+            while reader.load(Ordering::SeqCst) != 0 {
+                waiting();
+                pause();
+            }
+        }
+        Exclusive { existence: self, held: Held::new(me) }
+    }
+
+    #[inline(always)]
+    fn line(&self, core: CoreIndex) -> &AtomicU32 {
+        &self.readers[core.get()].0
+    }
+}
+
+impl<L: Fair> Default for Existence<L> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Existence, held together with others. Objects stay alive; slots do not change.
+#[derive(Debug)]
+pub struct Shared<'e, L: Fair> {
+    existence: &'e Existence<L>,
+    held: Held<'e, rank::Existence>,
+}
+
+/// Existence, held alone.
+#[derive(Debug)]
+pub struct Exclusive<'e, L: Fair> {
+    existence: &'e Existence<L>,
+    held: Held<'e, rank::Existence>,
+}
+
+impl<'e, L: Fair> Shared<'e, L> {
+    /// The token that lets higher ranks be taken while this guard lives.
+    #[inline(always)]
+    pub fn held(&mut self) -> &mut Held<'e, rank::Existence> {
+        &mut self.held
+    }
+}
+
+impl<'e, L: Fair> Exclusive<'e, L> {
+    /// The token that lets higher ranks be taken while this guard lives.
+    #[inline(always)]
+    pub fn held(&mut self) -> &mut Held<'e, rank::Existence> {
+        &mut self.held
+    }
+}
+
+impl<L: Fair> Drop for Shared<'_, L> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.existence.line(self.held.core()).store(0, Ordering::Release);
+    }
+}
+
+impl<L: Fair> Drop for Exclusive<'_, L> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.existence.gate.0.release(&self.existence.nodes, self.held.core());
+    }
+}

@@ -1,0 +1,31 @@
+//! What the layer asks of a lock: turns in the order of arrival.
+
+use crate::CoreIndex;
+use core::fmt::Debug;
+
+/// A fair lock between cores.
+///
+/// `Nodes` is memory of the waiting cores that any number of locks may use together, as long as a core holds or awaits at
+/// most one of them: ranks are taken strictly upwards, so one set of nodes per rank is enough, and nothing is allocated.
+pub trait Fair: Debug {
+    /// See above.
+    type Nodes: Debug;
+
+    /// A free lock.
+    const FREE: Self;
+    /// The memory of waiting cores, none of which waits.
+    const IDLE: Self::Nodes;
+
+    /// Waits for the turn of core `me`, which does not hold or await a lock with these nodes. Cores that arrive later have
+    /// later turns. Calls `waiting` on each turn of the wait loop, and not at all if the lock is free.
+    ///
+    /// All that earlier holders did happens before it returns; the arrival itself is sequentially consistent.
+    fn acquire(&self, nodes: &Self::Nodes, me: CoreIndex, waiting: impl FnMut());
+
+    /// Ends the turn of core `me`, which is the holder, and begins the next one, if any.
+    fn release(&self, nodes: &Self::Nodes, me: CoreIndex);
+
+    /// Whether some core has the turn or awaits it. If not, all that earlier holders did happens before it returns. The look
+    /// is sequentially consistent.
+    fn is_taken(&self) -> bool;
+}

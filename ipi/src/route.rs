@@ -34,6 +34,16 @@ impl Route {
     }
 }
 
+/// Why a kernel interrupts another core of its own instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Summons {
+    /// It must put back what it holds.
+    Recall = crate::IPI_REMOTE_CALL as u32,
+    /// It must look again at what to run.
+    Reschedule = crate::IPI_RESCHEDULE as u32,
+}
+
 /// A value of the interrupt command register that is safe to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -49,6 +59,11 @@ impl Command {
     pub const fn ring(route: Route) -> Self {
         // Delivery mode 000 (fixed), destination mode 0 (physical), trigger edge, no shorthand: all zero bits.
         Self { low: ICR_ASSERT | route.vector as u32, destination: route.apic_id }
+    }
+
+    /// The command that interrupts the core with local APIC id `apic_id`, of the same instance, for `why`.
+    pub const fn summon(apic_id: u32, why: Summons) -> Self {
+        Self { low: ICR_ASSERT | why as u32, destination: apic_id }
     }
 
     /// Bits 31:0 of the register.

@@ -59,7 +59,7 @@ impl Entry<'_> {
             slot.clear();
         }
         if let Cleanup::Interrupt(vector) = cleanup {
-            let machine = self.kernel.machine();
+            let machine = self.kernel.first_machine();
             self.interrupts().release(machine, vector);
         }
     }
@@ -117,7 +117,7 @@ impl Entry<'_> {
             Kind::Zombie => Ok((cap, Cleanup::None)),
             Kind::Frame => {
                 if let Some((asid, vaddr)) = cap.mapping() {
-                    self.mapper().unmap_frame(asid, vaddr, cap.phys(), cap.frame_size());
+                    self.unmap_frame(cap, asid, vaddr);
                 }
                 gone
             }
@@ -184,6 +184,20 @@ impl Entry<'_> {
         Mapper { machine: self.machine, asids: self.asids }
     }
 
+    /// Takes the frame of `cap` out of where it is mapped.
+    pub(crate) fn unmap_frame(&self, cap: Cap, asid: u16, vaddr: u64) {
+        if self.mapper().unmap_frame(asid, vaddr, cap.phys(), cap.frame_size()) {
+            self.take_back_asid(asid);
+        }
+    }
+
+    /// Makes sure that no other core remembers a translation of `asid` that is gone.
+    pub(crate) fn take_back_asid(&self, asid: u16) {
+        if let Some(root) = self.asids.root(asid) {
+            self.take_back_space(root.phys());
+        }
+    }
+
     /// Takes the paging structure of `cap` out of where it is mapped.
     pub fn unmap_table(&self, cap: Cap) {
         let level = match cap.kind() {
@@ -193,10 +207,12 @@ impl Entry<'_> {
         };
         if let Some((asid, vaddr)) = cap.mapping() {
             self.mapper().unmap_table(asid, vaddr, level, cap.phys());
+            self.take_back_asid(asid);
         }
     }
 
     fn forget_space(&self, asid: u16, root: memory::Phys) {
+        self.take_back_space(root);
         if self.machine.current_address_space() == root.0 {
             self.machine.set_address_space(self.kernel_root.0, 0);
         }
@@ -213,6 +229,7 @@ impl Entry<'_> {
     }
 
     fn finalise_thread(&self, thread: Ref<Tcb>) {
+        self.take_back(thread);
         Notification::unbind_from(thread);
         if let Some(context) = thread.sched_context.get() {
             self.unbind(context);

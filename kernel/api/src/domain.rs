@@ -46,13 +46,14 @@ impl Entry<'_> {
         }
         self.will_succeed();
         let thread: Ref<Tcb> = cap.object();
+        self.take_back(thread);
         self.dequeue(thread);
         thread.domain.set(domain as u8);
         if thread.is_schedulable() {
             self.enqueue(thread);
         }
         // It may leave the domain that runs, or enter it as the most important thread (invariant T3).
-        self.reschedule_required();
+        self.reschedule_home(thread);
         Ok(())
     }
 

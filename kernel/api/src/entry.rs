@@ -1,15 +1,15 @@
 //! The ways into an instance: system calls, exceptions, interrupts. Each ends with the thread to run being current.
 
-use crate::{Entry, Kernel, Stop};
+use crate::{Entry, OnCore, Stop};
 use abi::syscall::Syscall;
 use ipi::{Vector, classify};
 use machine::Register;
 use thread::{Budget, Fault, State, flag};
 
-impl Kernel {
+impl OnCore<'_> {
     /// The current thread executed `syscall`; its registers are in its context.
     #[inline]
-    pub fn syscall(&self) {
+    pub fn syscall(self) {
         if !self.fast_syscall() {
             self.slow_syscall();
         }
@@ -17,10 +17,10 @@ impl Kernel {
 
     /// As [`syscall`](Self::syscall), without the fast paths.
     #[inline(never)]
-    pub fn slow_syscall(&self) {
+    pub fn slow_syscall(self) {
         self.enter(|entry| {
             entry.update_time();
-            if entry.may_proceed() {
+            if !entry.was_recalled() && entry.may_proceed() {
                 entry.dispatch();
             }
             entry.leave();
@@ -28,10 +28,10 @@ impl Kernel {
     }
 
     /// The current thread raised processor exception `vector` with error code `code`.
-    pub fn exception(&self, vector: u64, code: u64) {
+    pub fn exception(self, vector: u64, code: u64) {
         self.enter(|entry| {
             entry.update_time();
-            if vector == DEVICE_NOT_AVAILABLE && entry.take_fpu() {
+            if entry.was_recalled() || vector == DEVICE_NOT_AVAILABLE && entry.take_fpu() {
                 entry.leave();
                 return;
             }
@@ -48,7 +48,7 @@ impl Kernel {
     }
 
     /// CPU vector `vector` interrupted the current (or idle) thread.
-    pub fn interrupt(&self, vector: u8) {
+    pub fn interrupt(self, vector: u8) {
         self.enter(|entry| {
             entry.update_time();
             let budget = entry.check_budget();
@@ -59,7 +59,7 @@ impl Kernel {
     }
 
     /// Chooses a thread to run; for the end of boot.
-    pub fn start(&self) {
+    pub fn start(self) {
         self.enter(|entry| {
             entry.core.now.set(entry.machine.now());
             entry.core.reprogram.set(true);
@@ -103,6 +103,7 @@ impl Entry<'_> {
             self.machine.load_bases(context.get(Register::FsBase), context.get(Register::GsBase));
         }
         self.machine.set_current_context(&raw const current.context);
+        self.send_pokes();
     }
 
     fn dispatch(&mut self) {
@@ -203,7 +204,7 @@ impl Entry<'_> {
                 self.machine.end_of_interrupt();
             }
             Vector::User(_) | Vector::Doorbell(_) => {
-                let ipc = self.kernel.ipc();
+                let ipc = **self;
                 self.interrupts().deliver(&ipc, vector);
             }
             // A masked line of the legacy controller, or the local APIC's own: neither expects an end of interrupt.

@@ -4,13 +4,18 @@
 //! state, without accounting (the context goes along, so its time goes on being counted). Anything unusual returns `false`
 //! having changed nothing, and the slow path decides. Tests run scenarios with and without, and compare the memory
 //! (`image/tests/instance/fast_paths.rs` and `fuzz.rs` there).
+//!
+//! A fast path shares the instance with other cores (`docs/locking.md`): it reads slots, changes only threads and contexts of
+//! its own core, and holds the endpoint and the reply that it uses.
 
-use crate::Kernel;
+use crate::OnCore;
 use abi::syscall::Syscall;
 use capability::{Cap, Kind, Rights, Slot, lookup_slot};
 use ipc::{Endpoint, MESSAGE_REGISTERS, Notification};
 use machine::Register;
 use memory::{Phys, Ref};
+use sync::Held;
+use sync::rank::Existence;
 use thread::{Chain, Core, Reply, SchedContext, State, Tcb, TcbSlot, flag};
 
 /// Message info bits that must be zero (extra capabilities) or small (length).
@@ -18,20 +23,25 @@ const CAPS_AND_LENGTH: u64 = 0x1ff;
 const LENGTH: u64 = 0x7f;
 const FAST_LENGTH: u64 = abi::message::FAST_REGISTERS as u64;
 
-impl Kernel {
+impl OnCore<'_> {
     /// Tries to do the current thread's system call by a fast path; says whether it is done.
     #[inline(always)]
-    pub(crate) fn fast_syscall(&self) -> bool {
+    pub(crate) fn fast_syscall(self) -> bool {
+        let ipc = self.ipc();
+        let mut shared = self.kernel.existence.share(self.core().index, || ipc.answer_recall());
+        if ipc.was_recalled() {
+            return false;
+        }
         let current = self.core().current.get();
         match current.context.get(Register::Rdx) as i64 {
-            number if number == Syscall::Call as i64 => self.fast_call(current),
-            number if number == Syscall::ReplyRecv as i64 => self.fast_reply_receive(current),
+            number if number == Syscall::Call as i64 => self.fast_call(current, shared.held()),
+            number if number == Syscall::ReplyRecv as i64 => self.fast_reply_receive(current, shared.held()),
             _ => false,
         }
     }
 
     #[inline(always)]
-    fn fast_call(&self, caller: Ref<Tcb>) -> bool {
+    fn fast_call(self, caller: Ref<Tcb>, held: &mut Held<'_, Existence>) -> bool {
         let core = self.core();
         let info = caller.context.get(Register::Rsi);
         let cap = fast_lookup(caller.cap(TcbSlot::CSpace), caller.context.get(Register::Rdi));
@@ -41,8 +51,10 @@ impl Kernel {
             return false;
         }
         let endpoint: Ref<Endpoint> = cap.object();
-        let Some(callee) = endpoint.first_receiver() else { return false };
+        let mut object = self.kernel.objects.lock(endpoint.word(), held);
+        let Some(callee) = endpoint.first_receiver().filter(|callee| core.owns(*callee)) else { return false };
         let (Some(reply), None) = (callee.reply.get(), callee.sched_context.get()) else { return false };
+        let _reply = self.kernel.replies.lock(reply.word(), object.held());
         let Some(context) = caller.sched_context.get() else { return false };
         let Some(space) = self.fast_space(callee) else { return false };
         if !may_run_next(core, caller, callee) {
@@ -63,7 +75,7 @@ impl Kernel {
     }
 
     #[inline(always)]
-    fn fast_reply_receive(&self, server: Ref<Tcb>) -> bool {
+    fn fast_reply_receive(self, server: Ref<Tcb>, held: &mut Held<'_, Existence>) -> bool {
         let core = self.core();
         let info = server.context.get(Register::Rsi);
         let root = server.cap(TcbSlot::CSpace);
@@ -77,11 +89,13 @@ impl Kernel {
             return false;
         }
         let endpoint: Ref<Endpoint> = cap.object();
+        let mut object = self.kernel.objects.lock(endpoint.word(), held);
         if endpoint.has_senders() || hears_notification(server) {
             return false;
         }
         let reply: Ref<Reply> = reply_cap.object();
-        let Some(caller) = reply.thread.get() else { return false };
+        let _reply = self.kernel.replies.lock(reply.word(), object.held());
+        let Some(caller) = reply.thread.get().filter(|caller| core.owns(*caller)) else { return false };
         let (Some(context), None) = (server.sched_context.get(), caller.sched_context.get()) else { return false };
         let newest = reply.next() == Chain::Head(context);
         if caller.state.get() != State::BLOCKED_ON_REPLY || !caller.fault.get().is_none() || !newest {
@@ -108,15 +122,15 @@ impl Kernel {
 
     /// The valid address space of `thread`: root and ASID.
     #[inline(always)]
-    fn fast_space(&self, thread: Ref<Tcb>) -> Option<(Phys, u16)> {
+    fn fast_space(self, thread: Ref<Tcb>) -> Option<(Phys, u16)> {
         let root = thread.cap(TcbSlot::VSpace);
         let (asid, _) = root.mapping()?;
         // The slot holds nothing but an address space, and only while it is assigned has it an ASID.
-        (self.asids().root(asid) == Some(root.object())).then_some((root.phys(), asid))
+        (self.kernel.asids().root(asid) == Some(root.object())).then_some((root.phys(), asid))
     }
 
     #[inline(always)]
-    fn fast_switch(&self, thread: Ref<Tcb>, (root, asid): (Phys, u16)) {
+    fn fast_switch(self, thread: Ref<Tcb>, (root, asid): (Phys, u16)) {
         let core = self.core();
         let machine = self.machine();
         machine.set_address_space(root.0, asid);

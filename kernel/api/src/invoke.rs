@@ -10,6 +10,7 @@ use abi::register;
 use capability::{Cap, Kind, Rights, Slot, lookup_slot};
 use ipc::{Buffer, Endpoint, Notification, Sending, extra_caps, message_info, set_word};
 use memory::Ref;
+use sync::CoreIndex;
 use thread::registers::place;
 use thread::{Fault, Phase, State, Tcb, TcbSlot};
 
@@ -95,7 +96,7 @@ impl Entry<'_> {
             }
             Kind::Doorbell => {
                 self.will_succeed();
-                let machine = self.kernel.machine();
+                let machine = self.kernel.first_machine();
                 self.interrupts().ring(machine, cap.index());
                 Ok(())
             }
@@ -103,7 +104,11 @@ impl Entry<'_> {
             Kind::Domain => not_in_first_phase().and_then(|()| self.invoke_domain(invocation, args)),
             Kind::CNode => not_in_first_phase().and_then(|()| self.invoke_cnode(cap, invocation, args)),
             Kind::Untyped => self.invoke_untyped(slot, invocation, args),
-            Kind::SchedControl => not_in_first_phase().and_then(|()| self.invoke_sched_control(invocation, args)),
+            Kind::SchedControl => {
+                not_in_first_phase()?;
+                let home = CoreIndex::new(cap.index() as usize).unwrap_or(CoreIndex::FIRST);
+                self.invoke_sched_control(home, invocation, args)
+            }
             Kind::SchedContext => {
                 not_in_first_phase().and_then(|()| self.invoke_sched_context(cap.object(), invocation, args))
             }

@@ -64,7 +64,7 @@ impl Entry<'_> {
         let target = slot_at(args.cap(0)?, index, depth, Side::Destination)?;
         self.ensure_empty(target)?;
         self.will_succeed();
-        let machine = self.kernel.machine();
+        let machine = self.kernel.first_machine();
         self.interrupts().take(machine, grant);
         let _tree = self.derivation();
         Slot::insert_derived(control, target, Cap::control(Kind::IrqHandler, u64::from(vector)));
@@ -90,7 +90,7 @@ impl Entry<'_> {
         match invocation {
             Some(Invocation::IRQAckIRQ) => {
                 self.will_succeed();
-                let machine = self.kernel.machine();
+                let machine = self.kernel.first_machine();
                 self.interrupts().acknowledge(machine, vector);
                 Ok(())
             }

@@ -1,4 +1,5 @@
-//! [`Kernel`]: one instance as a value; and [`Entry`]: one visit to it, with the guards that visit holds.
+//! [`Kernel`]: one instance as a value; [`OnCore`]: the instance as one of its cores sees it; and [`Entry`]: one visit of
+//! a core that has the instance to itself.
 
 use crate::{Refusal, Stop};
 use capability::Slot;
@@ -7,8 +8,8 @@ use interrupt::InterruptTable;
 use ipc::Ipc;
 use machine::Machine;
 use memory::{Phys, Ref};
-use sync::rank::{Derivation, Device, Existence};
-use sync::{CoreIndex, Guard, Held, PerCore, Ranked};
+use sync::rank::{Derivation, Device, Object, Reply};
+use sync::{CoreIndex, Exclusive, Existence, Guard, PerCore, Ranked, Recalls, Striped};
 use thread::{Core, Threads};
 use vspace::AsidTable;
 
@@ -37,47 +38,56 @@ pub struct Setup {
 /// One kernel instance.
 #[derive(Debug)]
 pub struct Kernel {
-    machine: Machine,
     cores: PerCore<Core>,
+    recalls: Recalls,
     asids: AsidTable,
     pub(crate) kernel_root: Phys,
     pub(crate) top_entries: [(u64, u64); TOP_ENTRIES],
     pub(crate) ports: [(u16, u16); PORT_RANGES],
     pub(crate) huge_pages: bool,
     pub(crate) domains: u64,
-    existence: Ranked<Existence, ()>,
+    pub(crate) existence: Existence,
+    pub(crate) objects: Striped<Object>,
+    pub(crate) replies: Striped<Reply>,
     pub(crate) derivation: Ranked<Derivation, ()>,
     interrupts: Ranked<Device, InterruptTable>,
 }
 
 impl Kernel {
-    /// An instance on `machine` whose only core is `core`.
-    pub fn new(machine: Machine, core: Core, setup: Setup) -> Self {
+    /// An instance that runs on `cores`.
+    pub fn new(cores: PerCore<Core>, setup: Setup) -> Self {
         Self {
-            machine,
-            cores: PerCore::only(core),
+            cores,
+            recalls: Recalls::new(),
             asids: AsidTable::default(),
             kernel_root: setup.kernel_root,
             top_entries: setup.top_entries,
             ports: setup.ports,
             huge_pages: setup.huge_pages,
             domains: setup.domains.clamp(1, thread::DOMAINS as u64),
-            existence: Ranked::new(()),
+            existence: Existence::new(),
+            objects: Striped::new(),
+            replies: Striped::new(),
             derivation: Ranked::new(()),
             interrupts: Ranked::new(setup.interrupts),
         }
     }
 
-    /// The processor.
-    #[inline(always)]
-    pub fn machine(&self) -> &Machine {
-        &self.machine
+    /// The instance's cores.
+    pub fn cores(&self) -> &PerCore<Core> {
+        &self.cores
     }
 
-    /// Scheduler state of this core.
+    /// The processor of the first core, which alone drives the I/O APIC.
     #[inline(always)]
-    pub fn core(&self) -> &Core {
-        self.cores.of(CoreIndex::FIRST)
+    pub fn first_machine(&self) -> &Machine {
+        &self.cores.of(CoreIndex::FIRST).machine
+    }
+
+    /// The instance as core `index` sees it.
+    #[inline(always)]
+    pub fn on(&self, index: CoreIndex) -> OnCore<'_> {
+        OnCore { kernel: self, core: self.cores.of(index) }
     }
 
     /// Kernel-half entries for new address spaces.
@@ -89,35 +99,61 @@ impl Kernel {
     pub fn asids(&self) -> &AsidTable {
         &self.asids
     }
+}
+
+/// The instance as one of its cores sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct OnCore<'k> {
+    /// The instance.
+    pub(crate) kernel: &'k Kernel,
+    core: &'k Core,
+}
+
+impl<'k> OnCore<'k> {
+    /// This core.
+    #[inline(always)]
+    pub fn core(self) -> &'k Core {
+        self.core
+    }
+
+    /// This core's processor.
+    #[inline(always)]
+    pub fn machine(self) -> &'k Machine {
+        &self.core.machine
+    }
 
     /// The operations on threads and messages, for this core.
     #[inline(always)]
-    pub fn ipc(&self) -> Ipc<'_> {
+    pub fn ipc(self) -> Ipc<'k> {
+        let kernel = self.kernel;
         let threads = Threads {
-            machine: &self.machine,
-            core: self.cores.of(CoreIndex::FIRST),
-            asids: &self.asids,
-            kernel_root: self.kernel_root,
+            machine: &self.core.machine,
+            core: self.core,
+            cores: &kernel.cores,
+            recalls: &kernel.recalls,
+            asids: &kernel.asids,
+            kernel_root: kernel.kernel_root,
         };
         Ipc { threads }
     }
 
-    /// Runs `visit` as one kernel entry, with the existence guard held.
+    /// Runs `visit` as one kernel entry that has the instance to itself.
     #[inline(always)]
-    pub fn enter<R>(&self, visit: impl FnOnce(&mut Entry<'_>) -> R) -> R {
-        let mut nothing = Held::at_kernel_entry(CoreIndex::FIRST);
-        let existence = self.existence.lock(&mut nothing);
-        visit(&mut Entry { kernel: self, ipc: self.ipc(), existence })
+    pub fn enter<R>(self, visit: impl FnOnce(&mut Entry<'_>) -> R) -> R {
+        let ipc = self.ipc();
+        let waiting = || ipc.answer_recall();
+        let existence = self.kernel.existence.exclude(self.core.index, self.kernel.cores.len(), waiting);
+        visit(&mut Entry { kernel: self.kernel, ipc, existence })
     }
 }
 
-/// One kernel entry.
+/// One kernel entry that has the instance to itself.
 #[derive(Debug)]
 pub struct Entry<'k> {
     /// The instance.
     pub kernel: &'k Kernel,
     ipc: Ipc<'k>,
-    existence: Guard<'k, Existence, ()>,
+    existence: Exclusive<'k>,
 }
 
 impl<'k> Deref for Entry<'k> {
@@ -154,7 +190,7 @@ impl<'k> Entry<'k> {
         }
         core.work_units.set(0);
         self.update_time();
-        if self.machine.pending_interrupt() || !self.has_budget_left() {
+        if self.machine.pending_interrupt() || self.existence.is_awaited() || !self.has_budget_left() {
             return Err(Stop::Preempted);
         }
         Ok(())

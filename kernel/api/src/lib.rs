@@ -1,7 +1,7 @@
 //! The API: what a system call, a fault or an interrupt makes an instance do.
 //!
 //! [`Kernel`] is one instance as a value; two of them in one process are two instances. Every way into the kernel is a
-//! method of [`Kernel`]: [`Kernel::syscall`], [`Kernel::exception`], [`Kernel::interrupt`]; each leaves the thread to run
+//! method of [`OnCore`]: [`OnCore::syscall`], [`OnCore::exception`], [`OnCore::interrupt`]; each leaves the thread to run
 //! in `core.current`. Decoding checks everything first and changes nothing until it is certain to succeed; long
 //! operations stop at preemption points and are repeated by the caller's restart.
 //!
@@ -33,4 +33,4 @@ mod untyped;
 
 pub use create::object_bits;
 pub use error::{Outcome, Refusal, Stop};
-pub use kernel::{Entry, Kernel, Setup};
+pub use kernel::{Entry, Kernel, OnCore, Setup};

@@ -28,7 +28,7 @@ impl Entry<'_> {
             Some(Invocation::X86PageUnmap) => {
                 self.will_succeed();
                 if let Some((asid, vaddr)) = cap.mapping() {
-                    self.mapper().unmap_frame(asid, vaddr, cap.phys(), cap.frame_size());
+                    self.unmap_frame(cap, asid, vaddr);
                     slot.set_cap(cap.with_mapping(0, 0));
                 }
                 Ok(())
@@ -69,7 +69,10 @@ impl Entry<'_> {
         self.mapper().frame_place(root, vaddr, size).map_err(Refusal::from)?;
         self.will_succeed();
         let attributes = Attributes::from_word(args.word(2));
-        self.mapper().map_frame(root, asid, vaddr, cap.phys(), size, rights, attributes).map_err(Refusal::from)?;
+        let mapper = self.mapper();
+        if mapper.map_frame(root, asid, vaddr, cap.phys(), size, rights, attributes).map_err(Refusal::from)? {
+            self.take_back_asid(asid);
+        }
         slot.set_cap(cap.with_mapping(asid, vaddr));
         Ok(())
     }

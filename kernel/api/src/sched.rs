@@ -7,10 +7,16 @@ use abi::invocation::Invocation;
 use capability::Kind;
 use ipc::Notification;
 use memory::Ref;
+use sync::CoreIndex;
 use thread::{SchedContext, Tcb};
 
 impl Entry<'_> {
-    pub(crate) fn invoke_sched_control(&mut self, invocation: Option<Invocation>, args: &Args) -> Outcome {
+    pub(crate) fn invoke_sched_control(
+        &mut self,
+        home: CoreIndex,
+        invocation: Option<Invocation>,
+        args: &Args,
+    ) -> Outcome {
         if invocation != Some(Invocation::SchedControlConfigureFlags) {
             return Err(Refusal::plain(Error::IllegalOperation).into());
         }
@@ -37,7 +43,7 @@ impl Entry<'_> {
         self.will_succeed();
         let context: Ref<SchedContext> = cap.object();
         let refills = u32::try_from(extra_refills + 2).unwrap_or(u32::MAX);
-        self.configure(context, clock.ticks(budget_us), clock.ticks(period_us), refills);
+        self.configure(context, home, clock.ticks(budget_us), clock.ticks(period_us), refills);
         context.badge.set(badge);
         context.sporadic.set((flags & abi::sched::sched_context_flags::SPORADIC) as u32);
         Ok(())
@@ -141,7 +147,8 @@ impl Entry<'_> {
             self.complete_yield(earlier);
         }
         self.resume_context(context);
-        if thread.is_schedulable() && thread.priority.get() >= current.priority.get() {
+        self.take_back(thread);
+        if thread.is_schedulable() && self.is_here(thread) && thread.priority.get() >= current.priority.get() {
             current.yield_to.set(Some(context));
             context.yield_from.set(Some(current));
             self.dequeue(thread);
@@ -153,6 +160,9 @@ impl Entry<'_> {
         if thread.is_schedulable() {
             self.dequeue(thread);
             self.enqueue(thread);
+            if !self.is_here(thread) {
+                self.reschedule_home(thread);
+            }
         }
         let consumed = self.take_consumed_us(context);
         self.answer(args, &[consumed]);

@@ -18,6 +18,7 @@ impl Entry<'_> {
         args: &Args,
     ) -> Outcome {
         let thread: Ref<Tcb> = cap.object();
+        self.take_back(thread);
         match invocation {
             Some(Invocation::TCBReadRegisters) => self.read_registers(thread, args),
             Some(Invocation::TCBWriteRegisters) => self.write_registers(thread, args),
@@ -103,11 +104,8 @@ impl Entry<'_> {
         let new = (old & !args.word(0) | args.word(1)) & known;
         let is_disabled = new & abi::sched::tcb_flags::FPU_DISABLED != 0;
         thread.set_flags(flag::FPU_DISABLED, if is_disabled { flag::FPU_DISABLED } else { 0 });
-        if is_disabled && self.core.fpu_owner.get() == Some(thread) {
-            self.machine.fpu_enable();
-            self.machine.fpu_save(&thread.fpu);
-            self.core.fpu_owner.set(None);
-            self.machine.fpu_disable();
+        if is_disabled {
+            self.save_fpu_of(thread);
         }
         self.answer(args, &[new]);
         Ok(())

@@ -55,6 +55,7 @@ impl Entry<'_> {
         let flags = args.word(0);
         let source = Self::thread_of(args.cap(0)?, 1)?;
         self.will_succeed();
+        self.take_back(source);
         if flags & 1 != 0 {
             self.suspend(source);
         }

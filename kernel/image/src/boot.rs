@@ -8,6 +8,7 @@ use ipi::route::Route;
 use machine::Machine;
 use manifest::handoff::{self, Handoff, features};
 use memory::{Phys, Range, Ref};
+use sync::{CoreIndex, PerCore};
 use thread::{Core, ReadyQueues};
 
 /// Why an instance cannot come up. Each is a broken promise of the loader, found before the first user instruction.
@@ -43,24 +44,40 @@ impl core::fmt::Display for BootError {
     }
 }
 
-/// Brings up the instance that `handoff` describes on `machine`, its only core. `idle` is where the idle thread runs:
-/// instruction pointer and stack pointer. Afterwards [`Kernel::start`] chooses the root task.
-pub fn start(machine: Machine, handoff: &Handoff, idle: (u64, u64)) -> Result<Kernel, BootError> {
+/// Brings up the instance that `handoff` describes on `machines`, one for each of its cores. `idle` gives where a core's
+/// idle thread runs: instruction pointer and stack pointer. Afterwards [`api::OnCore::start`] chooses what each core runs.
+pub fn start(
+    machines: impl IntoIterator<Item = Machine>,
+    handoff: &Handoff,
+    idle: impl Fn(CoreIndex) -> (u64, u64),
+) -> Result<Kernel, BootError> {
     check(handoff)?;
     let first = handoff.memory[0];
     let mut memory = Allocator::new(handoff.free_base, first.base + first.size);
     let root_objects = root_task::Objects::take(&mut memory, handoff)?;
-    let ready = memory.take_pages(size_of::<ReadyQueues>() as u64)?;
     let interrupt_slots = memory.take_pages(InterruptTable::slot_bytes())?;
-    let idle_thread = memory.take(abi::object::TCB_BITS)?;
-    let idle_context = memory.take(abi::object::MIN_SCHED_CONTEXT_BITS)?;
-
-    let idle_thread: Ref<thread::Tcb> = Ref::at(idle_thread);
-    idle_thread.context.init_idle(idle.0, idle.1);
-    let core = Core::new(idle_thread, Ref::at(idle_context), Ref::at(ready));
-    let kernel = Kernel::new(machine, core, setup(handoff, interrupt_slots)?);
+    let mut machines = machines.into_iter();
+    let cores = PerCore::try_from_fn(handoff.core_count as usize, |index| {
+        let machine = machines.next().ok_or(BootError::Count)?;
+        core(&mut memory, index, machine, idle(index))
+    })?;
+    let kernel = Kernel::new(cores, setup(handoff, interrupt_slots)?);
     root_task::build(&kernel, handoff, &root_objects, memory.rest())?;
     Ok(kernel)
+}
+
+/// The scheduler's objects of one core.
+fn core(
+    memory: &mut Allocator,
+    index: CoreIndex,
+    machine: Machine,
+    (start, stack): (u64, u64),
+) -> Result<Core, BootError> {
+    let ready = memory.take_pages(size_of::<ReadyQueues>() as u64)?;
+    let thread: Ref<thread::Tcb> = Ref::at(memory.take(abi::object::TCB_BITS)?);
+    let context = memory.take(abi::object::MIN_SCHED_CONTEXT_BITS)?;
+    thread.context.init_idle(start, stack);
+    Ok(Core::new(index, machine, thread, Ref::at(context), Ref::at(ready)))
 }
 
 fn setup(handoff: &Handoff, interrupt_slots: Phys) -> Result<Setup, BootError> {
@@ -95,7 +112,7 @@ fn check(handoff: &Handoff) -> Result<(), BootError> {
         return Err(BootError::NotAHandoff);
     }
     let counts = [
-        (handoff.core_count, handoff::MAX_CORES),
+        (handoff.core_count, sync::CORES),
         (handoff.memory_count, handoff::MAX_MEMORY),
         (handoff.device_count, handoff::MAX_DEVICES),
         (handoff.port_count, handoff::MAX_PORTS),

@@ -1,30 +1,49 @@
 //! The one instance of this binary: its statics, the handlers that the entry stubs call, and its death.
 //!
 //! The kernel value is a static of this file alone; every layer below sees it as a reference. Invariant X1: handlers run
-//! with interrupts off and never nest, so each has the instance to itself.
+//! with interrupts off and never nest, so each has its core to itself; what cores share is `sync`'s affair.
+//!
+//! The loader releases all cores of an instance at once. Each starts its processor and leaves it in [`ARRIVALS`]; the first
+//! core waits for the others, builds the kernel value from all of them, and lets them go.
 
 use api::Kernel;
 use core::cell::UnsafeCell;
 use core::fmt::Write;
+use core::hint::spin_loop;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 use machine::{Cpu, Machine};
 use manifest::handoff::Handoff;
 use manifest::handoff::{STACK_STRIDE, STACK_VIRT_BASE};
+use sync::CoreIndex;
 
 static CPUS: [Cpu; sync::CORES] = [const { Cpu::new() }; sync::CORES];
 
 struct Place(UnsafeCell<MaybeUninit<Kernel>>);
 
-// SAFETY: written once, by `skerry_main` on the only core, before any handler runs; read-only references afterwards.
+// SAFETY: written once, by `skerry_main` on the first core, before any handler runs; references afterwards, and what they
+// reach is shared between cores only under the guards of `sync`.
 unsafe impl Sync for Place {}
+
+/// A core's started processor, on its way to the kernel value.
+struct Arrival {
+    is_here: AtomicBool,
+    machine: UnsafeCell<MaybeUninit<Machine>>,
+}
+
+// SAFETY: written by its core before `is_here` is set, read by the first core after it saw that, and by nobody else.
+unsafe impl Sync for Arrival {}
+
+static ARRIVALS: [Arrival; sync::CORES] =
+    [const { Arrival { is_here: AtomicBool::new(false), machine: UnsafeCell::new(MaybeUninit::uninit()) } };
+        sync::CORES];
 
 static KERNEL: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
 static STARTED: AtomicBool = AtomicBool::new(false);
 static DYING: AtomicBool = AtomicBool::new(false);
 
 fn kernel() -> Option<&'static Kernel> {
-    if !STARTED.load(Ordering::Relaxed) {
+    if !STARTED.load(Ordering::Acquire) {
         return None;
     }
     // SAFETY: STARTED is set after the value was written.
@@ -39,48 +58,74 @@ extern "C" fn skerry_main(handoff: *const Handoff, core: usize) -> ! {
     let Some(cpu) = CPUS.get(core) else { machine::park() };
     // SAFETY: first and only call on this core; `cpu` is used by no other.
     let machine = unsafe { machine::start(cpu, handoff, core) };
-    let stack_top = STACK_VIRT_BASE + (core as u64 + 1) * STACK_STRIDE;
-    let idle = (entry_address(), stack_top);
-    match image::start(machine, handoff, idle) {
-        Ok(value) => {
-            // SAFETY: no handler has run yet and no other reference exists.
-            unsafe { (*KERNEL.0.get()).write(value) };
-            STARTED.store(true, Ordering::Relaxed);
+    let arrival = &ARRIVALS[core];
+    // SAFETY: this core's place, before anybody is told of it.
+    unsafe { (*arrival.machine.get()).write(machine) };
+    arrival.is_here.store(true, Ordering::Release);
+    if core == 0 {
+        bring_up(handoff);
+    }
+    let kernel = loop {
+        match kernel() {
+            Some(kernel) => break kernel,
+            None if DYING.load(Ordering::Relaxed) => machine::park(),
+            None => spin_loop(),
         }
-        Err(error) => panic!("cannot bring up the instance: {error}"),
-    }
-    if let Some(kernel) = kernel() {
-        kernel.start();
-    }
+    };
+    kernel.on(index(cpu)).start();
     // SAFETY: the machine is started and `start` set the current context.
     unsafe { crate::entry::skerry_enter_user() }
 }
 
-fn entry_address() -> u64 {
-    crate::entry::skerry_idle as *const () as u64
+/// Builds the kernel value from every core's processor; for the first core.
+fn bring_up(handoff: &Handoff) {
+    let machines = ARRIVALS.iter().take(handoff.core_count as usize).map(|arrival| {
+        while !arrival.is_here.load(Ordering::Acquire) {
+            spin_loop();
+        }
+        // SAFETY: its core wrote it before it set `is_here` and leaves it alone since; it is taken once.
+        unsafe { (*arrival.machine.get()).assume_init_read() }
+    });
+    let idle = |core: CoreIndex| {
+        let stack_top = STACK_VIRT_BASE + (core.get() as u64 + 1) * STACK_STRIDE;
+        (crate::entry::skerry_idle as *const () as u64, stack_top)
+    };
+    match image::start(machines, handoff, idle) {
+        Ok(value) => {
+            // SAFETY: no handler has run yet and no other reference exists.
+            unsafe { (*KERNEL.0.get()).write(value) };
+            STARTED.store(true, Ordering::Release);
+        }
+        Err(error) => panic!("cannot bring up the instance: {error}"),
+    }
+}
+
+#[inline(always)]
+fn index(cpu: &Cpu) -> CoreIndex {
+    CoreIndex::new(cpu.index()).unwrap_or(CoreIndex::FIRST)
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn skerry_syscall(_cpu: &'static Cpu) -> ! {
+extern "C" fn skerry_syscall(cpu: &'static Cpu) -> ! {
     // SAFETY: user mode, where alone this can come from, is entered after `skerry_main` wrote the value.
     let kernel = unsafe { (*KERNEL.0.get()).assume_init_ref() };
-    kernel.syscall();
+    kernel.on(index(cpu)).syscall();
     // SAFETY: the stub saved the user's registers, the kernel stack is empty at each entry, and the current context is the
     // one to restore. Not returning spares saving the registers that nobody will read.
     unsafe { core::arch::asm!("jmp skerry_restore", options(noreturn)) }
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn skerry_exception(_cpu: &'static Cpu, vector: u64, error: u64) {
+extern "C" fn skerry_exception(cpu: &'static Cpu, vector: u64, error: u64) {
     if let Some(kernel) = kernel() {
-        kernel.exception(vector, error);
+        kernel.on(index(cpu)).exception(vector, error);
     }
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn skerry_interrupt(_cpu: &'static Cpu, vector: u64) {
+extern "C" fn skerry_interrupt(cpu: &'static Cpu, vector: u64) {
     if let Some(kernel) = kernel() {
-        kernel.interrupt(vector as u8);
+        kernel.on(index(cpu)).interrupt(vector as u8);
     }
 }
 
@@ -100,7 +145,7 @@ impl Write for LastWords {
             machine::write_without_machine(handoff, text);
             return Ok(());
         };
-        let machine: &Machine = kernel.machine();
+        let machine: &Machine = kernel.first_machine();
         text.bytes().for_each(|byte| machine.put_byte(byte));
         Ok(())
     }

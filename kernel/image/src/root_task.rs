@@ -10,6 +10,7 @@ use capability::{Cap, FrameSize, Kind, Rights, Slot};
 use machine::Register;
 use manifest::handoff::Handoff;
 use memory::{Phys, Ref};
+use sync::CoreIndex;
 use thread::{BOOT_SLICE_US, SchedContext, State, Tcb, TcbSlot};
 use vspace::{AsidPool, Attributes, Level, Mapper, Table, USER_TOP};
 
@@ -134,6 +135,7 @@ pub(crate) fn build(kernel: &Kernel, handoff: &Handoff, objects: &Objects, rest:
     let layout = Layout::of(handoff)?;
     let mut slots = Slots { base: Ref::at(objects.cnode), next: NUM_INITIAL_CAPS };
     let mut info = BootInfo::EMPTY;
+    info.num_nodes = kernel.cores().len() as u64;
 
     let root = assign_space(kernel, objects);
     info.user_image_paging = map_tables(kernel, objects, &layout, root, &mut slots)?;
@@ -153,7 +155,9 @@ pub(crate) fn build(kernel: &Kernel, handoff: &Handoff, objects: &Objects, rest:
     info.extra_len = chunks::total_bytes(handoff);
 
     let start = slots.next;
-    slots.add(Cap::control(Kind::SchedControl, 0))?;
+    for core in 0..kernel.cores().len() {
+        slots.add(Cap::control(Kind::SchedControl, core as u64))?;
+    }
     info.schedcontrol = slots.since(start);
     add_untypeds(handoff, rest, &mut slots, &mut info)?;
 
@@ -188,7 +192,7 @@ fn assign_space(kernel: &Kernel, objects: &Objects) -> Ref<Table> {
 }
 
 fn mapper(kernel: &Kernel) -> Mapper<'_> {
-    Mapper { machine: kernel.machine(), asids: kernel.asids() }
+    Mapper { machine: kernel.first_machine(), asids: kernel.asids() }
 }
 
 /// Puts every paging structure in place and gives the root task its capability.
@@ -287,10 +291,10 @@ fn start_thread(kernel: &Kernel, handoff: &Handoff, objects: &Objects, layout: &
     let mut name = [0; 32];
     name[..9].copy_from_slice(b"root task");
     thread.name.set(name);
-    let ipc = kernel.ipc();
-    ipc.core.now.set(kernel.machine().now());
+    let ipc = kernel.on(CoreIndex::FIRST).ipc();
+    ipc.core.now.set(ipc.machine.now());
     let slice = ipc.clock().ticks(BOOT_SLICE_US);
-    ipc.configure(context, slice, slice, 2);
+    ipc.configure(context, CoreIndex::FIRST, slice, slice, 2);
     thread.state.set(State::RUNNING);
     ipc.bind(context, thread);
 }

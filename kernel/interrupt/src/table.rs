@@ -7,6 +7,7 @@ use ipi::route::{Command, Route};
 use ipi::{Vector, classify};
 use machine::{Machine, Polarity, Trigger};
 use memory::{Phys, Ref};
+use sync::CoreIndex;
 
 /// Vectors of a processor, and slots of the table.
 pub const VECTORS: usize = 256;
@@ -172,15 +173,15 @@ impl InterruptTable {
     /// CPU vector `vector` was raised on this core and is a user interrupt or a doorbell: signals its notification.
     #[inline]
     pub fn deliver(&self, ipc: &Ipc<'_>, vector: u8) {
-        let machine = ipc.machine;
         if let Source::Pin(pin) = self.source(vector).get() {
-            machine.mask_pin(pin);
+            // The first core drives the I/O APIC.
+            ipc.cores.of(CoreIndex::FIRST).machine.mask_pin(pin);
         }
         let cap = self.slot(vector).cap();
         if cap.kind() == Kind::Notification && cap.rights().allow(Rights::WRITE) {
             ipc.signal(cap.object::<Notification>(), cap.badge());
         }
-        machine.end_of_interrupt();
+        ipc.machine.end_of_interrupt();
     }
 
     /// Rings route `route`; an unlisted one does nothing. Says whether it rang.

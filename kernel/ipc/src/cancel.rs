@@ -92,6 +92,7 @@ impl Ipc<'_> {
 
     /// Stops `thread`.
     pub fn suspend(&self, thread: Ref<Tcb>) {
+        self.take_back(thread);
         self.cancel_ipc(thread);
         if thread.state.get() == State::RUNNING {
             // It may be restarted or made running later: both must go on where it was.
@@ -121,6 +122,7 @@ impl Ipc<'_> {
 
     /// Gives `thread` another priority, keeping every queue in order.
     pub fn set_priority(&self, thread: Ref<Tcb>, priority: u8) {
+        self.take_back(thread);
         match thread.state.get() {
             State::RUNNING | State::RESTART => {
                 let is_current = thread == self.core.current.get();
@@ -130,7 +132,7 @@ impl Ipc<'_> {
                     if thread.is_schedulable() {
                         self.enqueue(thread);
                     }
-                    self.reschedule_required();
+                    self.reschedule_home(thread);
                 } else {
                     thread.priority.set(priority);
                 }

@@ -50,6 +50,18 @@ impl<T> PerCore<T> {
         Self { only: make(CoreIndex) }
     }
 
+    /// As [`from_fn`](Self::from_fn), where making the value may fail.
+    ///
+    /// # Errors
+    /// The failure of `make`.
+    ///
+    /// # Panics
+    /// If `count` is not 1.
+    pub fn try_from_fn<E>(count: usize, mut make: impl FnMut(CoreIndex) -> Result<T, E>) -> Result<Self, E> {
+        assert_eq!(count, CORES, "an instance of this build has one core");
+        Ok(Self { only: make(CoreIndex)? })
+    }
+
     /// The value of core `core`.
     #[inline(always)]
     pub const fn of(&self, core: CoreIndex) -> &T {
@@ -116,6 +128,14 @@ guards! {
     Shared
     /// Existence, held alone.
     Exclusive
+}
+
+impl Exclusive<'_> {
+    /// Nobody waits.
+    #[inline(always)]
+    pub const fn is_awaited(&self) -> bool {
+        false
+    }
 }
 
 /// Requests that another core put back what it holds. There is no other core.

@@ -1,8 +1,8 @@
-//! Host only: checks invariants T1 to T7 of `docs/invariants.md` over the threads, contexts and replies of one core, as
+//! Host only: checks invariants T1 to T8 of `docs/invariants.md` over the threads, contexts and replies of an instance, as
 //! they hold between two kernel entries.
 
 use crate::refill::MIN_REFILLS;
-use crate::{Chain, DOMAINS, PRIORITIES, Refill, Reply, SchedContext, State, Tcb, Threads, flag};
+use crate::{Action, Chain, Core, DOMAINS, PRIORITIES, Refill, Reply, SchedContext, State, Tcb, Threads, flag};
 use memory::Ref;
 use std::collections::HashSet;
 
@@ -29,8 +29,11 @@ impl Population<'_> {
 
 /// Checks everything.
 pub fn check(on: &Threads<'_>, all: &Population<'_>) -> Result<(), String> {
-    let ready = ready_queues(on, all)?;
-    let waiting = release_queue(on, all)?;
+    let (mut ready, mut waiting) = (HashSet::new(), HashSet::new());
+    for (_, core) in on.cores.iter() {
+        ready_queues(core, all, &mut ready)?;
+        release_queue(on, core, all, &mut waiting)?;
+    }
     for &thread in all.threads {
         let in_ready = ready.contains(&thread.word());
         let in_release = waiting.contains(&thread.word());
@@ -43,7 +46,7 @@ pub fn check(on: &Threads<'_>, all: &Population<'_>) -> Result<(), String> {
         if in_release && !thread.state.get().is_runnable() {
             return Err(format!("T7: {thread:?} waits for time but could not run: {:?}", thread.state.get()));
         }
-        let is_current = thread == on.core.current.get();
+        let is_current = thread == on.home(thread).current.get();
         if in_ready != (thread.is_schedulable() && !is_current) {
             return Err(format!(
                 "T3: {thread:?} queued {in_ready}, current {is_current}, schedulable {}: {:?}",
@@ -52,44 +55,55 @@ pub fn check(on: &Threads<'_>, all: &Population<'_>) -> Result<(), String> {
             ));
         }
     }
-    current(on, all)?;
+    for (_, core) in on.cores.iter() {
+        current(on, core, all)?;
+    }
     for &(context, bits) in all.contexts {
         refills(on, context, bits)?;
     }
-    bindings(on, all)?;
+    bindings(all)?;
     chains(all)
 }
 
 /// T1, T2: well-formed queues whose members have their domain and priority, and bitmaps that agree.
-fn ready_queues(on: &Threads<'_>, all: &Population<'_>) -> Result<HashSet<u64>, String> {
-    let mut members = HashSet::new();
+fn ready_queues(core: &Core, all: &Population<'_>, members: &mut HashSet<u64>) -> Result<(), String> {
     for domain in 0..DOMAINS as u8 {
         let mut highest = None;
         for priority in 0..PRIORITIES {
-            let queue = on.core.ready.queue(domain, priority as u8);
+            let queue = core.ready.queue(domain, priority as u8);
             for thread in queue.checked()? {
                 let place = (thread.domain.get(), usize::from(thread.priority.get()));
+                if thread.home.get() != core.index {
+                    return Err(format!("T8: {thread:?} is queued away from its home {:?}", thread.home.get()));
+                }
                 if !all.has_thread(thread) || place != (domain, priority) || !members.insert(thread.word()) {
                     return Err(format!("T1: {thread:?} of {place:?} in ready queue ({domain}, {priority})"));
                 }
             }
-            if on.core.ready.is_marked(domain, priority as u8) == queue.is_empty() {
+            if core.ready.is_marked(domain, priority as u8) == queue.is_empty() {
                 return Err(format!("T2: bit of ready queue ({domain}, {priority}) is wrong"));
             }
             highest = if queue.is_empty() { highest } else { Some(priority as u8) };
         }
-        if on.core.ready.highest_priority(domain) != highest {
+        if core.ready.highest_priority(domain) != highest {
             return Err(format!("T2: highest priority of domain {domain} is not {highest:?}"));
         }
     }
-    Ok(members)
+    Ok(())
 }
 
 /// T7: sorted by release time, each with a context.
-fn release_queue(on: &Threads<'_>, all: &Population<'_>) -> Result<HashSet<u64>, String> {
-    let mut members = HashSet::new();
+fn release_queue(
+    on: &Threads<'_>,
+    core: &Core,
+    all: &Population<'_>,
+    members: &mut HashSet<u64>,
+) -> Result<(), String> {
     let mut last = 0;
-    for thread in on.core.release.checked()? {
+    for thread in core.release.checked()? {
+        if thread.home.get() != core.index {
+            return Err(format!("T8: {thread:?} waits for time away from its home {:?}", thread.home.get()));
+        }
         let Some(context) = thread.sched_context.get().filter(|context| context.is_active()) else {
             return Err(format!("T7: {thread:?} waits for time without an active context"));
         };
@@ -99,18 +113,25 @@ fn release_queue(on: &Threads<'_>, all: &Population<'_>) -> Result<HashSet<u64>,
         }
         last = time;
     }
-    Ok(members)
+    Ok(())
 }
 
-/// T3: the current thread can run, on the current context.
-fn current(on: &Threads<'_>, all: &Population<'_>) -> Result<(), String> {
-    let core = on.core;
+/// T3: the current thread can run, on the current context; T8: on its home, and nothing of others is in its registers.
+fn current(on: &Threads<'_>, core: &Core, all: &Population<'_>) -> Result<(), String> {
     let thread = core.current.get();
     if thread.sched_context.get() != Some(core.current_context.get()) {
         return Err(format!("T3: {thread:?} does not run on the current context"));
     }
+    if let Some(owner) = core.fpu_owner.get()
+        && (!all.has_thread(owner) || owner.home.get() != core.index)
+    {
+        return Err(format!("T8: the FPU belongs to {owner:?}, dead or of another core"));
+    }
     if thread == core.idle {
         return Ok(());
+    }
+    if thread.home.get() != core.index {
+        return Err(format!("T8: {thread:?} runs away from its home {:?}", thread.home.get()));
     }
     let runs = thread.state.get() == State::RUNNING && thread.is_schedulable() && all.has_thread(thread);
     if !runs || thread.domain.get() != core.domain.get() {
@@ -120,7 +141,10 @@ fn current(on: &Threads<'_>, all: &Population<'_>) -> Result<(), String> {
         return Err("T3: the current context has no budget".into());
     }
     let priority = thread.priority.get();
-    if core.ready.highest_priority(core.domain.get()).is_some_and(|best| best > priority) {
+    // A core that was told to look again has not done so yet.
+    if core.action.get() == Action::Resume
+        && core.ready.highest_priority(core.domain.get()).is_some_and(|best| best > priority)
+    {
         return Err(format!("T3: {thread:?} of priority {priority} runs although a better one is ready"));
     }
     Ok(())
@@ -157,12 +181,15 @@ fn refills(on: &Threads<'_>, context: Ref<SchedContext>, bits: u32) -> Result<()
 }
 
 /// T5: contexts and threads name each other, by binding and by yield.
-fn bindings(on: &Threads<'_>, all: &Population<'_>) -> Result<(), String> {
+fn bindings(all: &Population<'_>) -> Result<(), String> {
     for &thread in all.threads {
         if let Some(context) = thread.sched_context.get()
             && (!all.has_context(context) || context.thread.get() != Some(thread))
         {
             return Err(format!("T5: {thread:?} runs on {context:?}, which disagrees"));
+        }
+        if thread.sched_context.get().is_some_and(|context| context.home.get() != thread.home.get()) {
+            return Err(format!("T8: {thread:?} is not where its time is"));
         }
         if let Some(context) = thread.yield_to.get()
             && (!all.has_context(context) || context.yield_from.get() != Some(thread))
@@ -179,9 +206,6 @@ fn bindings(on: &Threads<'_>, all: &Population<'_>) -> Result<(), String> {
                 return Err(format!("T5: {context:?} names {thread:?}, which disagrees"));
             }
         }
-    }
-    if on.core.fpu_owner.get().is_some_and(|owner| !all.has_thread(owner)) {
-        return Err("T5: the FPU belongs to a dead thread".into());
     }
     Ok(())
 }

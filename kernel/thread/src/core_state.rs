@@ -2,7 +2,9 @@
 
 use crate::{Queue, ReadyQueues, SchedContext, Tcb, Ticks};
 use core::cell::Cell;
+use machine::Machine;
 use memory::Ref;
+use sync::CoreIndex;
 
 /// What the scheduler has to do at the end of this kernel entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +17,13 @@ pub enum Action {
     Candidate(Ref<Tcb>),
 }
 
-/// Scheduler state of one core.
+/// One core of the instance: its processor and its scheduler state.
 #[derive(Debug)]
 pub struct Core {
+    /// Which of the instance's cores it is.
+    pub index: CoreIndex,
+    /// The processor.
+    pub machine: Machine,
     /// The running thread.
     pub current: Cell<Ref<Tcb>>,
     /// The context whose time is being used.
@@ -45,6 +51,8 @@ pub struct Core {
     pub fpu_owner: Cell<Option<Ref<Tcb>>>,
     /// Work units since the last preemption check.
     pub work_units: Cell<u32>,
+    /// Cores that are to look again when this entry ends, bit n for core n.
+    pub(crate) pokes: Cell<u32>,
 }
 
 impl Core {
@@ -54,12 +62,28 @@ impl Core {
         self.ready.highest_priority(self.domain.get()).is_none_or(|best| best <= priority)
     }
 
-    /// A core that runs `idle` on `idle_context`, with one domain for ever. All three are zeroed objects.
-    pub fn new(idle: Ref<Tcb>, idle_context: Ref<SchedContext>, ready: Ref<ReadyQueues>) -> Self {
+    /// Whether `thread` belongs to this core.
+    #[inline(always)]
+    pub fn owns(&self, thread: Ref<Tcb>) -> bool {
+        thread.home.get() == self.index
+    }
+
+    /// Core `index`, on `machine`, runs `idle` on `idle_context`, with one domain for ever. All three are zeroed objects.
+    pub fn new(
+        index: CoreIndex,
+        machine: Machine,
+        idle: Ref<Tcb>,
+        idle_context: Ref<SchedContext>,
+        ready: Ref<ReadyQueues>,
+    ) -> Self {
+        idle.home.set(index);
+        idle_context.home.set(index);
         idle.state.set(crate::State::IDLE);
         idle.sched_context.set(Some(idle_context));
         idle_context.thread.set(Some(idle));
         Self {
+            index,
+            machine,
             current: Cell::new(idle),
             current_context: Cell::new(idle_context),
             idle,
@@ -76,6 +100,7 @@ impl Core {
             domain_start: Cell::new(0),
             fpu_owner: Cell::new(None),
             work_units: Cell::new(0),
+            pokes: Cell::new(0),
         }
     }
 }

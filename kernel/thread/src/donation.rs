@@ -16,6 +16,7 @@ impl Threads<'_> {
 
     /// Binds a free thread to a free context.
     pub fn bind(&self, context: Ref<SchedContext>, thread: Ref<Tcb>) {
+        self.migrate(thread, context.home.get());
         thread.sched_context.set(Some(context));
         context.thread.set(Some(thread));
         if context.is_sporadic() && context != self.core.current_context.get() {
@@ -24,13 +25,14 @@ impl Threads<'_> {
         self.resume_context(context);
         if thread.is_schedulable() {
             self.enqueue(thread);
-            self.reschedule_required();
+            self.reschedule_home(thread);
         }
     }
 
     /// Parts a context from its thread, if it has one.
     pub fn unbind(&self, context: Ref<SchedContext>) {
         let Some(thread) = context.thread.get() else { return };
+        self.take_back(thread);
         if thread == self.core.current.get() {
             self.reschedule_required();
         }
@@ -43,6 +45,7 @@ impl Threads<'_> {
     /// Gives `context` to `to`, which has none, taking it from whoever runs on it.
     pub fn donate(&self, context: Ref<SchedContext>, to: Ref<Tcb>) {
         if let Some(from) = context.thread.get() {
+            self.take_back(from);
             self.dequeue(from);
             self.release_remove(from);
             from.sched_context.set(None);
@@ -51,6 +54,7 @@ impl Threads<'_> {
                 self.reschedule_required();
             }
         }
+        self.migrate(to, context.home.get());
         context.thread.set(Some(to));
         to.sched_context.set(Some(context));
     }

@@ -1,7 +1,7 @@
 //! Threads and time: control blocks, scheduling contexts and their refills, run queues, domains, reply chains.
 //!
 //! The MCS model of seL4: a thread runs on a *scheduling context* (budget per period), which may be donated along calls;
-//! the scheduler picks the highest-priority thread whose context has budget. The layer owns invariants T1–T7 of
+//! the scheduler picks the highest-priority thread whose context has budget. The layer owns invariants T1–T8 of
 //! `docs/invariants.md` (run queue ↔ state, refill sums, acyclic reply chains). It knows nothing of messages: where a
 //! budget's end must become a fault message, [`Budget::Timeout`] says so and the caller sends it.
 //!
@@ -12,6 +12,7 @@
 #[cfg(not(target_os = "none"))]
 pub mod audit;
 mod core_state;
+mod cross_core;
 mod donation;
 mod fault;
 mod queue;

@@ -3,6 +3,7 @@
 use crate::{Reply, Tcb, Ticks};
 use core::cell::Cell;
 use memory::{Phys, Ref};
+use sync::CoreIndex;
 
 /// An amount of time that may be used from a moment on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,15 +41,14 @@ pub struct SchedContext {
     pub badge: Cell<u64>,
     /// Thread that yielded to it.
     pub yield_from: Cell<Option<Ref<Tcb>>>,
-    /// Core whose time it is.
-    pub core: Cell<u32>,
     /// Non-zero for a sporadic server (budget is not saved up while blocked), zero for constant bandwidth.
     pub sporadic: Cell<u32>,
     /// Refills that fit; 0 while not configured.
     pub(crate) refill_max: Cell<u32>,
     pub(crate) refill_head: Cell<u32>,
     pub(crate) refill_tail: Cell<u32>,
-    reserved: [Cell<u32>; 3],
+    /// Core whose time it is.
+    pub home: Cell<CoreIndex>,
 }
 
 memory::object!(SchedContext);

@@ -6,6 +6,7 @@ use crate::{Action, Clock, Core, DOMAIN_SLOTS, DomainSlot, SchedContext, State, 
 use capability::Kind;
 use machine::Machine;
 use memory::Ref;
+use sync::{CoreIndex, PerCore, Recalls};
 use vspace::AsidTable;
 
 /// Outcome of charging the current thread for the time it used.
@@ -20,13 +21,17 @@ pub enum Budget {
     Timeout(Ref<Tcb>),
 }
 
-/// Threads of one core, and what switching between them needs.
+/// The threads as one core sees them, and what switching between them needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Threads<'k> {
     /// This core's processor.
     pub machine: &'k Machine,
     /// This core's scheduler state.
     pub core: &'k Core,
+    /// Every core of the instance, this one too.
+    pub cores: &'k PerCore<Core>,
+    /// How another core is asked to put back what it holds.
+    pub recalls: &'k Recalls,
     /// The instance's address spaces.
     pub asids: &'k AsidTable,
     /// Address space of the kernel alone, for threads without a valid one.
@@ -142,7 +147,7 @@ impl Threads<'_> {
             return Budget::Timeout(current);
         }
         if self.has_time(context) {
-            self.core.ready.append(current);
+            self.append(current);
         } else {
             self.postpone(context);
         }
@@ -170,9 +175,9 @@ impl Threads<'_> {
     /// Puts the context's thread off until its next refill.
     pub fn postpone(&self, context: Ref<SchedContext>) {
         let Some(thread) = context.thread.get() else { return };
-        self.core.ready.dequeue(thread);
+        self.dequeue(thread);
         self.release_enqueue(thread);
-        self.core.reprogram.set(true);
+        self.reprogram(self.home(thread));
     }
 
     fn release_enqueue(&self, thread: Ref<Tcb>) {
@@ -182,34 +187,35 @@ impl Threads<'_> {
             return;
         }
         let time = release_time(thread);
-        self.core.release.insert_behind(thread, |other| release_time(other) <= time);
+        self.home(thread).release.insert_behind(thread, |other| release_time(other) <= time);
         thread.set_flags(0, flag::IN_RELEASE_QUEUE);
     }
 
     /// Takes `thread` out of the release queue, if it is there.
     pub fn release_remove(&self, thread: Ref<Tcb>) {
         if thread.has(flag::IN_RELEASE_QUEUE) {
-            if self.core.release.head() == Some(thread) {
-                self.core.reprogram.set(true);
+            let home = self.home(thread);
+            if home.release.head() == Some(thread) {
+                self.reprogram(home);
             }
-            self.core.release.remove(thread);
+            home.release.remove(thread);
             thread.set_flags(flag::IN_RELEASE_QUEUE, 0);
         }
     }
 
     /// Takes `thread` out of its ready queue, if it is in one.
     pub fn dequeue(&self, thread: Ref<Tcb>) {
-        self.core.ready.dequeue(thread);
+        self.home(thread).ready.dequeue(thread);
     }
 
     /// Adds `thread` in front of its equals.
     pub fn enqueue(&self, thread: Ref<Tcb>) {
-        self.core.ready.enqueue(thread);
+        self.home(thread).ready.enqueue(thread);
     }
 
     /// Adds `thread` behind its equals.
     pub fn append(&self, thread: Ref<Tcb>) {
-        self.core.ready.append(thread);
+        self.home(thread).ready.append(thread);
     }
 
     /// Sets the state; a current thread that can no longer run makes the scheduler choose.
@@ -232,9 +238,18 @@ impl Threads<'_> {
         if let Action::Candidate(candidate) = self.core.action.get()
             && candidate.is_schedulable()
         {
-            self.core.ready.enqueue(candidate);
+            self.enqueue(candidate);
         }
         self.core.action.set(Action::Choose);
+    }
+
+    /// Makes the core that `thread` belongs to choose anew.
+    pub fn reschedule_home(&self, thread: Ref<Tcb>) {
+        if self.is_here(thread) {
+            self.reschedule_required();
+        } else {
+            self.poke(self.home(thread));
+        }
     }
 
     /// `target` became ready: switch to it if it turns out to be the best.
@@ -242,6 +257,16 @@ impl Threads<'_> {
     pub fn possible_switch_to(&self, target: Ref<Tcb>) {
         let core = self.core;
         if target.sched_context.get().is_none() || target.has(flag::IN_RELEASE_QUEUE) {
+            return;
+        }
+        if !self.is_here(target) {
+            self.enqueue(target);
+            let home = self.home(target);
+            let beats = target.domain.get() == home.domain.get()
+                && (home.current.get() == home.idle || home.current.get().priority.get() < target.priority.get());
+            if beats {
+                self.poke(home);
+            }
             return;
         }
         if target.domain.get() != core.domain.get() {
@@ -281,10 +306,11 @@ impl Threads<'_> {
             let current = core.current.get();
             let was_runnable = current.is_schedulable();
             if was_runnable {
-                core.ready.enqueue(current);
+                // It may belong to another core by now.
+                self.enqueue(current);
             }
             match action {
-                Action::Candidate(candidate) if candidate.is_schedulable() => {
+                Action::Candidate(candidate) if candidate.is_schedulable() && self.is_here(candidate) => {
                     let (priority, mine) = (candidate.priority.get(), current.priority.get());
                     let check_bitmap = current == core.idle || priority < mine;
                     let beaten = core.ready.highest_priority(core.domain.get()).is_some_and(|best| best > priority);
@@ -409,10 +435,12 @@ impl Threads<'_> {
         self.core.ready.schedule.get(index).map(|slot| slot.get()).unwrap_or_default()
     }
 
-    /// Writes entry `index` of the domain schedule; beyond the end nothing happens.
+    /// Writes entry `index` of every core's domain schedule; beyond the end nothing happens.
     pub fn set_domain_slot(&self, index: usize, slot: DomainSlot) {
-        if let Some(place) = self.core.ready.schedule.get(index) {
-            place.set(slot);
+        for (_, core) in self.cores.iter() {
+            if let Some(place) = core.ready.schedule.get(index) {
+                place.set(slot);
+            }
         }
     }
 
@@ -421,25 +449,36 @@ impl Threads<'_> {
         self.core.domain_start.get()
     }
 
-    /// Makes the domain schedule begin at `index`, now.
+    /// Makes the domain schedule begin at `index`, now, on every core.
     pub fn start_schedule(&self, index: usize) {
-        self.core.domain_start.set(index);
-        // The entry before it counts as just ended, so that the next choice moves on to `index`.
-        self.core.domain_index.set(DOMAIN_SLOTS - 1);
-        self.core.domain_left.set(0);
+        for (_, core) in self.cores.iter() {
+            core.domain_start.set(index);
+            // The entry before it counts as just ended, so that the next choice moves on to `index`.
+            core.domain_index.set(DOMAIN_SLOTS - 1);
+            core.domain_left.set(0);
+            if core.index != self.core.index {
+                self.poke(core);
+            }
+        }
         self.reschedule_required();
     }
 
-    /// Configures a scheduling context: budget and period in ticks, `refills` of them at most (at least two).
-    pub fn configure(&self, context: Ref<SchedContext>, budget: Ticks, period: Ticks, refills: u32) {
+    /// Configures a scheduling context as time of core `home`: budget and period in ticks, `refills` of them at most (at
+    /// least two).
+    pub fn configure(&self, context: Ref<SchedContext>, home: CoreIndex, budget: Ticks, period: Ticks, refills: u32) {
         let thread = context.thread.get();
         if let Some(thread) = thread {
+            self.take_back(thread);
             // Its release time and budget are about to change: out of the sorted queues, and charged for what it used.
             self.release_remove(thread);
             self.dequeue(thread);
             if self.core.current_context.get() == context {
                 self.commit_time();
             }
+        }
+        context.home.set(home);
+        if let Some(thread) = thread {
+            self.migrate(thread, home);
         }
         let now = self.core.now.get();
         if budget == period {

@@ -5,6 +5,7 @@ use capability::Slot;
 use core::cell::Cell;
 use machine::{Context, FpuState};
 use memory::{Phys, Ref};
+use sync::CoreIndex;
 
 /// Slots inside a control block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Tcb {
     pub max_priority: Cell<u8>,
     /// Domain.
     pub domain: Cell<u8>,
+    /// Core that it belongs to: whose queues it is in and where it runs.
+    pub home: Cell<CoreIndex>,
     /// Bits of [`flag`].
     pub flags: Cell<u32>,
     /// Time it runs on.

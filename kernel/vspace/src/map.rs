@@ -56,7 +56,7 @@ impl Mapper<'_> {
         Ok(())
     }
 
-    /// Maps a frame at `vaddr`, replacing a frame that is there.
+    /// Maps a frame at `vaddr`, replacing a frame that is there; says whether one was.
     #[allow(clippy::too_many_arguments)]
     pub fn map_frame(
         &self,
@@ -67,32 +67,35 @@ impl Mapper<'_> {
         size: FrameSize,
         rights: Rights,
         attributes: Attributes,
-    ) -> Result<(), MapError> {
+    ) -> Result<bool, MapError> {
         self.frame_place(root, vaddr, size)?;
         let level = frame_level(size);
         let table = self.walk(root, vaddr, level)?;
         let old = table.get(level.index(vaddr));
         table.set(level.index(vaddr), Entry::frame(frame, size, rights, attributes));
-        if old.contains(Entry::PRESENT) {
+        let replaced = old.contains(Entry::PRESENT);
+        if replaced {
             self.machine.flush_page(vaddr, asid);
         }
-        Ok(())
+        Ok(replaced)
     }
 
-    /// Removes the frame at `frame` from `vaddr` of the address space `asid`, if it is still there.
-    pub fn unmap_frame(&self, asid: u16, vaddr: u64, frame: Phys, size: FrameSize) {
-        let Some(root) = self.asids.root(asid) else { return };
+    /// Removes the frame at `frame` from `vaddr` of the address space `asid`, if it is still there; says whether it was.
+    pub fn unmap_frame(&self, asid: u16, vaddr: u64, frame: Phys, size: FrameSize) -> bool {
+        let Some(root) = self.asids.root(asid) else { return false };
         let level = frame_level(size);
-        let Ok(table) = self.walk(root, vaddr, level) else { return };
+        let Ok(table) = self.walk(root, vaddr, level) else { return false };
         let index = level.index(vaddr);
         let entry = table.get(index);
         let is_frame = size == FrameSize::Small || entry.contains(Entry::LARGE);
         // Bit 12 of a large frame's entry is its memory type, not its address.
         let address = entry.bits() & 0x000f_ffff_ffff_f000 & !((1 << size.bits()) - 1);
-        if entry.contains(Entry::PRESENT) && is_frame && address == frame.0 {
+        let is_there = entry.contains(Entry::PRESENT) && is_frame && address == frame.0;
+        if is_there {
             table.set(index, Entry::empty());
             self.machine.flush_page(vaddr, asid);
         }
+        is_there
     }
 
     /// Puts `table` of `level` at `vaddr`, under the table one level up.

@@ -42,9 +42,9 @@ impl Pair {
     /// Whether `act` was one fast system call: those leave the accounting to later entries.
     fn is_fast(&self, act: impl FnOnce(&System)) -> bool {
         self.system.machine().advance(1);
-        let before = self.system.kernel.core().now.get();
+        let before = self.system.here().core().now.get();
         act(&self.system);
-        let fast = self.system.kernel.core().now.get() == before;
+        let fast = self.system.here().core().now.get() == before;
         // Both kinds have charged the same from here on.
         self.system.interrupt(ipi::SPURIOUS);
         fast

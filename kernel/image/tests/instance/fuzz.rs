@@ -359,7 +359,7 @@ impl Run {
 }
 
 fn kernel_now(system: &System) -> u64 {
-    system.kernel.core().now.get()
+    system.here().core().now.get()
 }
 
 fn run(seed: u64, steps: u64, counts: &mut BTreeMap<u64, (u64, u64)>) -> u64 {

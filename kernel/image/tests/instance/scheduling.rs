@@ -331,7 +331,7 @@ fn a_sporadic_context_forgets_time_that_passed_while_it_slept() {
     system.machine().advance(50_000_000);
     system.signal(notification);
     assert_eq!(system.current(), thread.tcb);
-    let refills = thread::audit::refills_of(&system.kernel.ipc().threads, system.cap(thread.sc).object());
+    let refills = thread::audit::refills_of(&system.here().ipc().threads, system.cap(thread.sc).object());
     assert_eq!(refills.iter().map(|refill| refill.amount).sum::<u64>(), 2_000_000);
     assert!(refills[0].time >= 50_000_000, "nothing was saved up: {refills:?}");
 }

@@ -1,7 +1,7 @@
 //! What a modelled core remembers.
 
 use crate::{Polarity, Trigger};
-use ipi::route::Command;
+use ipi::route::{Command, Summons};
 
 /// One effect on the hardware; the fields are the arguments of the method of the same name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +21,8 @@ pub enum Event {
     EndOfInterrupt,
     /// The interrupt command register was written.
     Ring { command: Command },
+    /// Another core of the instance was interrupted.
+    InterruptCore { index: usize, why: Summons },
     /// A pin got a vector.
     RoutePin { pin: u32, vector: u8, trigger: Trigger, polarity: Polarity },
     /// A pin was silenced.

@@ -17,6 +17,7 @@ use crate::{Context, FpuState, Polarity, Trigger};
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::ptr;
+use ipi::route::Summons;
 use ports::Ports;
 
 /// Address-space value that no address space has.
@@ -39,6 +40,18 @@ pub struct Machine {
     pending_interrupt: Cell<bool>,
     fault_address: Cell<u64>,
     current_context: Cell<*const Context>,
+    on_interrupt_core: Responder,
+}
+
+/// What the other cores do when this one interrupts them.
+#[derive(Default)]
+struct Responder(RefCell<Option<Respond>>);
+type Respond = Box<dyn Fn(usize, Summons)>;
+
+impl fmt::Debug for Responder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Responder")
+    }
 }
 
 impl Default for Machine {
@@ -103,6 +116,14 @@ impl Machine {
     /// Writes the interrupt command register.
     pub fn ring(&self, command: ipi::route::Command) {
         self.log(Event::Ring { command });
+    }
+
+    /// Interrupts another core of the instance: calls what [`Machine::on_interrupt_core`] was given.
+    pub fn interrupt_core(&self, index: usize, why: Summons) {
+        self.log(Event::InterruptCore { index, why });
+        if let Some(respond) = &*self.on_interrupt_core.0.borrow() {
+            respond(index, why);
+        }
     }
 
     /// Points an I/O APIC pin at `vector` of this core and leaves it masked.
@@ -204,7 +225,13 @@ impl Machine {
             pending_interrupt: Cell::new(false),
             fault_address: Cell::new(0),
             current_context: Cell::new(ptr::null()),
+            on_interrupt_core: Responder::default(),
         }
+    }
+
+    /// Says what happens when this core interrupts core `index` of the instance.
+    pub fn on_interrupt_core(&self, respond: impl Fn(usize, Summons) + 'static) {
+        *self.on_interrupt_core.0.borrow_mut() = Some(Box::new(respond));
     }
 
     pub(crate) fn log(&self, event: Event) {

@@ -25,6 +25,7 @@ use core::arch::x86_64::_rdtsc;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::marker::PhantomData;
+use ipi::route::{Command, Summons};
 use local_apic::LocalApic;
 use manifest::handoff::Handoff;
 use x2apic::ioapic::IoApic;
@@ -76,8 +77,17 @@ impl Machine {
 
     /// Writes the interrupt command register: the only place that does.
     #[inline]
-    pub fn ring(&self, command: ipi::route::Command) {
+    pub fn ring(&self, command: Command) {
         self.local_apic.command(command);
+    }
+
+    /// Interrupts core `index` of the instance for the kernel's own work; one that does not exist is not interrupted.
+    pub fn interrupt_core(&self, index: usize, why: Summons) {
+        if index < self.handoff.core_count as usize
+            && let Some(&apic_id) = self.handoff.apic_ids.get(index)
+        {
+            self.local_apic.command(Command::summon(apic_id, why));
+        }
     }
 
     /// Whether an interrupt waits for this core; meant for preemption points.

@@ -60,7 +60,8 @@ pub unsafe fn start(cpu: &'static Cpu, handoff: &'static Handoff, core_index: us
     cpu.set_index(core_index);
     cpu.kernel_stack.set(kernel_stack);
     cpu.smap.set(u64::from(handoff.features & features::SMAP != 0));
-    let tagging = Tagging::from_features(handoff.features);
+    // A recall empties the whole cache of a core, so that tags of address spaces it does not run would have to be tracked.
+    let tagging = if handoff.core_count > 1 { Tagging::None } else { Tagging::from_features(handoff.features) };
     // SAFETY: the caller vouches for `cpu` and for being the first to run here; interrupts are off throughout.
     unsafe {
         load_tables(cpu, kernel_stack);

@@ -50,6 +50,18 @@ impl<T> PerCore<T> {
         Self { slots: (0..count).filter_map(CoreIndex::new).map(make).collect() }
     }
 
+    /// As [`from_fn`](Self::from_fn), where making a value may fail.
+    ///
+    /// # Errors
+    /// The first failure of `make`.
+    ///
+    /// # Panics
+    /// If `count` is 0 or above [`CORES`].
+    pub fn try_from_fn<E>(count: usize, make: impl FnMut(CoreIndex) -> Result<T, E>) -> Result<Self, E> {
+        assert!((1..=CORES).contains(&count), "an instance has 1 to {CORES} cores");
+        Ok(Self { slots: (0..count).filter_map(CoreIndex::new).map(make).collect::<Result<_, E>>()? })
+    }
+
     /// The value of core `core`.
     ///
     /// # Panics

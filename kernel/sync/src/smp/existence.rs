@@ -113,6 +113,12 @@ impl<'e, L: Fair> Exclusive<'e, L> {
     pub fn held(&mut self) -> &mut Held<'e, rank::Existence> {
         &mut self.held
     }
+
+    /// Whether another core waits for this one to end: a long operation should stop and be repeated.
+    #[inline(always)]
+    pub fn is_awaited(&self) -> bool {
+        self.existence.gate.0.is_awaited(self.held.core())
+    }
 }
 
 impl<L: Fair> Drop for Shared<'_, L> {

@@ -25,6 +25,9 @@ pub trait Fair: Debug {
     /// Ends the turn of core `me`, which is the holder, and begins the next one, if any.
     fn release(&self, nodes: &Self::Nodes, me: CoreIndex);
 
+    /// Whether some core awaits the turn of core `me`, which is the holder, to end.
+    fn is_awaited(&self, me: CoreIndex) -> bool;
+
     /// Whether some core has the turn or awaits it. If not, all that earlier holders did happens before it returns. The look
     /// is sequentially consistent.
     fn is_taken(&self) -> bool;

@@ -73,6 +73,11 @@ impl Fair for Mcs {
     }
 
     #[inline(always)]
+    fn is_awaited(&self, me: CoreIndex) -> bool {
+        self.tail.load(Ordering::Relaxed) != name(me)
+    }
+
+    #[inline(always)]
     fn is_taken(&self) -> bool {
         self.tail.load(Ordering::SeqCst) != NOBODY
     }

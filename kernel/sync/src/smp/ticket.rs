@@ -44,6 +44,11 @@ impl Fair for Ticket {
         self.serving.store(mine.wrapping_add(1), Ordering::Release);
     }
 
+    #[inline(always)]
+    fn is_awaited(&self, _me: CoreIndex) -> bool {
+        self.next.load(Ordering::Relaxed) != self.serving.load(Ordering::Relaxed).wrapping_add(1)
+    }
+
     /// Equal words were equal at the moment `next` was read: `serving` never passes `next`, and neither goes back.
     #[inline(always)]
     fn is_taken(&self) -> bool {

@@ -13,7 +13,7 @@ fn live(system: &System) -> (Live, Vec<Cap>) {
     let mut live = Live::default();
     live.add(system.root_cnode().phys(), 1 << 13);
     live.add(system.root_thread().phys(), 5);
-    live.add(system.kernel.enter(|entry| entry.interrupts().base()), VECTORS as u64);
+    live.add(system.here().enter(|entry| entry.interrupts().base()), VECTORS as u64);
     let range = system.slice.range();
     loop {
         let mut grew = false;
@@ -76,7 +76,7 @@ pub fn check(system: &System) -> Result<(), String> {
         }
     }
     let replies = distinct(&caps, Kind::Reply);
-    let ipc = system.kernel.ipc();
+    let ipc = system.here().ipc();
     let population = thread::audit::Population { threads: &threads, contexts: &contexts, replies: &replies };
     thread::audit::check(&ipc.threads, &population)?;
     for (context, _) in &contexts {
@@ -104,5 +104,5 @@ fn interrupts(system: &System, caps: &[Cap]) -> Result<(), String> {
     let handlers: Vec<u8> = of_kind(Kind::IrqHandler).map(|cap| cap.index() as u8).collect();
     let doorbells = HEARD.iter().fold(0, |set, vector| set | 1 << (vector - 0xa0));
     let allowed = Allowed { pins: PINS, messages: MESSAGES, doorbells };
-    system.kernel.enter(|entry| interrupt::audit::check(&entry.interrupts(), &handlers, &allowed))
+    system.here().enter(|entry| interrupt::audit::check(&entry.interrupts(), &handlers, &allowed))
 }

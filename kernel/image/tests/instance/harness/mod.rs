@@ -11,7 +11,7 @@ pub use build::Thread;
 pub use user::{Answer, Call, Ended};
 
 use abi::bootinfo::BootInfo;
-use api::Kernel;
+use api::{Kernel, OnCore};
 use capability::Slot;
 use machine::Machine;
 use machine::model::Event;
@@ -21,6 +21,7 @@ use memory::host::Slice;
 use memory::{Phys, Ref};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
+use sync::CoreIndex;
 use thread::Tcb;
 use zerocopy::FromZeros;
 
@@ -158,7 +159,8 @@ impl System {
             memory::host::copy_into_object(Ref::<Bytes>::at(Phys(dirty)), &[0xd1; 4096]);
             dirty += 4096;
         }
-        let kernel = image::start(Machine::new(), &handoff, (0xffff_ffff_8000_0000, 0)).expect("the instance comes up");
+        let kernel =
+            image::start([Machine::new()], &handoff, |_| (0xffff_ffff_8000_0000, 0)).expect("the instance comes up");
         let system = Self {
             kernel,
             handoff,
@@ -174,24 +176,29 @@ impl System {
         };
         system.next_slot.set(system.bootinfo().empty.start + 64);
         system.root_thread.set(Some(Ref::at(system.slot(slot::TCB).cap().phys())));
-        system.kernel.start();
+        system.here().start();
         system.audit();
         system
     }
 
+    /// The instance as its core sees it.
+    pub fn here(&self) -> OnCore<'_> {
+        self.kernel.on(CoreIndex::FIRST)
+    }
+
     /// The modelled machine.
     pub fn machine(&self) -> &Machine {
-        self.kernel.machine()
+        self.here().machine()
     }
 
     /// The running thread.
     pub fn current(&self) -> Ref<Tcb> {
-        self.kernel.core().current.get()
+        self.here().core().current.get()
     }
 
     /// Whether nobody can run.
     pub fn is_idle(&self) -> bool {
-        self.current() == self.kernel.core().idle
+        self.current() == self.here().core().idle
     }
 
     /// Slot of the root task's CNode.
@@ -314,7 +321,7 @@ impl System {
     pub fn interrupt(&self, vector: u8) {
         let context = &self.current().context;
         context.enter_by_trap(context.next_pc(), 0);
-        self.kernel.interrupt(vector);
+        self.here().interrupt(vector);
         self.audit();
     }
 
@@ -322,7 +329,7 @@ impl System {
     pub fn exception(&self, vector: u64, code: u64) {
         let context = &self.current().context;
         context.enter_by_trap(context.next_pc(), code);
-        self.kernel.exception(vector, code);
+        self.here().exception(vector, code);
         self.audit();
     }
 }

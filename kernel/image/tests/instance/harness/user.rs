@@ -104,9 +104,9 @@ impl System {
         context.set(Register::Rdx, number as u64);
         context.enter_by_syscall(at.wrapping_add(2));
         if self.slow.get() {
-            self.kernel.slow_syscall();
+            self.here().slow_syscall();
         } else {
-            self.kernel.syscall();
+            self.here().syscall();
         }
         self.audit();
         if self.current() == thread && context.next_pc() == at { Ended::Repeats } else { Ended::Over }

@@ -137,7 +137,9 @@ fn current(on: &Threads<'_>, core: &Core, all: &Population<'_>) -> Result<(), St
     if !runs || thread.domain.get() != core.domain.get() {
         return Err(format!("T3: the current thread {thread:?} cannot run: {:?}", thread.state.get()));
     }
-    if !on.has_time(core.current_context.get()) {
+    let refills = on.refills(core.current_context.get());
+    let has_time = refills.context.is_active() && refills.is_ready(core.now.get()) && refills.is_sufficient(0);
+    if !has_time {
         return Err("T3: the current context has no budget".into());
     }
     let priority = thread.priority.get();

@@ -306,8 +306,11 @@ impl Threads<'_> {
             let current = core.current.get();
             let was_runnable = current.is_schedulable();
             if was_runnable {
-                // It may belong to another core by now.
                 self.enqueue(current);
+                if !self.is_here(current) {
+                    // It moved to another core.
+                    self.poke(self.home(current));
+                }
             }
             match action {
                 Action::Candidate(candidate) if candidate.is_schedulable() && self.is_here(candidate) => {

@@ -60,7 +60,12 @@ struct Run {
 
 impl Run {
     fn new(seed: u64) -> Self {
-        let system = System::with(Options { slice_bytes: 4 << 20, ..Options::default() });
+        Self::on_cores(1, seed)
+    }
+
+    /// A run over `cores` cores: the threads are spread, and at each step some core acts.
+    pub fn on_cores(cores: usize, seed: u64) -> Self {
+        let system = System::with(Options { slice_bytes: 4 << 20, cores, ..Options::default() });
         let random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         system.audit_never();
         let untyped = system.make(ObjectType::Untyped, 18);
@@ -90,6 +95,20 @@ impl Run {
             let thread = system.thread(priority);
             system.invoke(thread.cap, TCBSetMCPriority, &[255], &[slot::TCB]).ok();
             system.invoke(thread.cap, TCBResume, &[], &[]).ok();
+        }
+        for core in 1..cores {
+            let thread = system.thread_on(core, 10);
+            system.invoke(thread.cap, TCBSetMCPriority, &[255], &[slot::TCB]).ok();
+            system.invoke(thread.cap, TCBResume, &[], &[]).ok();
+            let control = system.fresh();
+            system
+                .invoke(
+                    slot::CNODE,
+                    CNodeCopy,
+                    &[control, 64, system.sched_control() + core as u64, 64, 15],
+                    &[slot::CNODE],
+                )
+                .ok();
         }
         system.passive_thread(15);
         let irq = system.fresh();
@@ -189,11 +208,18 @@ impl Run {
         (what, vec![self.vaddr(), 0], vec![self.space()])
     }
 
-    /// One kernel entry of whoever runs.
+    /// One kernel entry of whoever runs, on whatever core.
     fn step(&mut self) -> Ended {
+        let cores = self.system.kernel.cores().len();
+        if cores > 1 {
+            self.system.act_on(self.random.below(cores as u64) as usize);
+            if self.random.one_in(2) {
+                self.system.settle();
+            }
+        }
         let time = self.random.pick(&[0, 100, 3000, 3000, 10_000, 60_000, 1_000_000]);
         if !self.stopped_clock {
-            self.system.machine().advance(time);
+            self.system.advance(time);
         }
         let pending = if self.random.one_in(3) { PendingInterrupt::Waiting } else { PendingInterrupt::None };
         self.system.machine().set_pending_interrupt(pending);
@@ -202,10 +228,10 @@ impl Run {
                 self.random.pick(&[ipi::TIMER, ipi::TIMER, ipi::TIMER, 0x37, 0xa0, 0xa3, 0x30, 0xff, 0x21, 0xe5]);
             if self.system.is_idle() && self.system.machine().deadline() < u64::MAX {
                 let deadline = self.system.machine().deadline().max(kernel_now(&self.system));
-                self.system.machine().set_now(deadline);
+                self.system.set_now(deadline);
             }
             if self.stopped_clock {
-                self.system.machine().advance(time);
+                self.system.advance(time);
             }
             self.system.interrupt(vector);
             return Ended::Over;
@@ -354,7 +380,7 @@ impl Run {
     }
 
     fn is_over(&self) -> bool {
-        self.system.is_idle() && self.system.machine().deadline() == u64::MAX
+        self.system.kernel.cores().len() == 1 && self.system.is_idle() && self.system.machine().deadline() == u64::MAX
     }
 }
 
@@ -362,8 +388,8 @@ fn kernel_now(system: &System) -> u64 {
     system.here().core().now.get()
 }
 
-fn run(seed: u64, steps: u64, counts: &mut BTreeMap<u64, (u64, u64)>) -> u64 {
-    let mut run = Run::new(seed);
+fn run(cores: usize, seed: u64, steps: u64, counts: &mut BTreeMap<u64, (u64, u64)>) -> u64 {
+    let mut run = Run::on_cores(cores, seed);
     let traced = std::env::var("SKERRY_FUZZ_TRACE").is_ok();
     run.traced = traced;
     let mut made = steps;
@@ -423,7 +449,8 @@ fn the_fast_paths_do_what_the_slow_path_does() {
 #[test]
 fn random_system_calls_break_no_invariant() {
     for seed in 1..12 {
-        run(seed, 400, &mut BTreeMap::new());
+        // One core, or as many as the build has room for.
+        run(1 + seed as usize % sync::CORES.min(4), seed, 400, &mut BTreeMap::new());
     }
 }
 
@@ -442,7 +469,7 @@ fn fuzz_for_long() {
             seed += 1;
             continue;
         }
-        steps += run(seed, number("SKERRY_FUZZ_STEPS", 3000), &mut counts);
+        steps += run(number("SKERRY_FUZZ_CORES", 1) as usize, seed, number("SKERRY_FUZZ_STEPS", 3000), &mut counts);
         seed += 1;
     }
     for (label, (done, refused)) in counts {

@@ -195,6 +195,25 @@ impl System {
         thread
     }
 
+    /// Configures `sc` as 10 ms of round robin on core `core`.
+    #[track_caller]
+    pub fn configure_on(&self, core: usize, sc: u64) {
+        let words = [10_000, 10_000, 8, 0x5c, 0];
+        self.expect_budget(self.phys(sc), 10_000_000);
+        let control = self.sched_control() + core as u64;
+        self.invoke(control, Invocation::SchedControlConfigureFlags, &words, &[sc]).ok();
+    }
+
+    /// A thread that is not running, with a round-robin context of 10 ms of core `core`.
+    #[track_caller]
+    pub fn thread_on(&self, core: usize, priority: u64) -> Thread {
+        let thread = self.passive_thread(priority);
+        let sc = self.make(ObjectType::SchedContext, 8);
+        self.configure_on(core, sc);
+        self.invoke(sc, Invocation::SchedContextBind, &[], &[thread.cap]).ok();
+        Thread { sc, ..thread }
+    }
+
     /// A thread that is not running, with a round-robin context of 10 ms.
     #[track_caller]
     pub fn thread(&self, priority: u64) -> Thread {

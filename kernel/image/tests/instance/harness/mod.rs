@@ -13,6 +13,7 @@ pub use user::{Answer, Call, Ended};
 use abi::bootinfo::BootInfo;
 use api::{Kernel, OnCore};
 use capability::Slot;
+use ipi::route::Summons;
 use machine::Machine;
 use machine::model::Event;
 use manifest::Memory;
@@ -21,6 +22,7 @@ use memory::host::Slice;
 use memory::{Phys, Ref};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use sync::CoreIndex;
 use thread::Tcb;
 use zerocopy::FromZeros;
@@ -72,17 +74,23 @@ pub struct Options {
     pub features: u32,
     /// RAM beyond the kernel's and the root task's.
     pub slice_bytes: u64,
+    /// Cores of the instance.
+    pub cores: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { features: features::HUGE_PAGES, slice_bytes: SLICE_BYTES }
+        Self { features: features::HUGE_PAGES, slice_bytes: SLICE_BYTES, cores: 1 }
     }
 }
 
 /// One instance.
 pub struct System {
-    pub kernel: Kernel,
+    pub kernel: Rc<Kernel>,
+    /// The core that acts.
+    at: Cell<CoreIndex>,
+    /// Cores that were interrupted by another and have not entered yet, bit n for core n.
+    summoned: Rc<Cell<u32>>,
     pub handoff: Handoff,
     next_slot: Cell<u64>,
     next_page: Cell<u64>,
@@ -104,7 +112,7 @@ pub fn handoff(slice: &Slice, options: Options) -> Handoff {
     page.magic = MAGIC;
     page.version = VERSION;
     page.features = options.features;
-    page.core_count = 1;
+    page.core_count = options.cores as u32;
     page.memory_count = 1;
     page.memory[0] = Memory { base, size: slice.range().size };
     page.tsc_mhz = 1000;
@@ -159,10 +167,17 @@ impl System {
             memory::host::copy_into_object(Ref::<Bytes>::at(Phys(dirty)), &[0xd1; 4096]);
             dirty += 4096;
         }
-        let kernel =
-            image::start([Machine::new()], &handoff, |_| (0xffff_ffff_8000_0000, 0)).expect("the instance comes up");
+        let machines = (0..options.cores).map(|_| Machine::new());
+        let kernel = image::start(machines, &handoff, |_| (0xffff_ffff_8000_0000, 0)).expect("the instance comes up");
+        let kernel = Rc::new(kernel);
+        let summoned = Rc::new(Cell::new(0));
+        for (_, core) in kernel.cores().iter() {
+            core.machine.on_interrupt_core(respond(&kernel, &summoned));
+        }
         let system = Self {
             kernel,
+            at: Cell::new(CoreIndex::FIRST),
+            summoned,
             handoff,
             next_slot: Cell::new(0),
             next_page: Cell::new(0x7e_0000_0000),
@@ -176,14 +191,48 @@ impl System {
         };
         system.next_slot.set(system.bootinfo().empty.start + 64);
         system.root_thread.set(Some(Ref::at(system.slot(slot::TCB).cap().phys())));
-        system.here().start();
+        for (index, _) in system.kernel.cores().iter() {
+            system.kernel.on(index).start();
+        }
         system.audit();
         system
     }
 
-    /// The instance as its core sees it.
+    /// The instance as the core that acts sees it.
     pub fn here(&self) -> OnCore<'_> {
-        self.kernel.on(CoreIndex::FIRST)
+        self.kernel.on(self.at.get())
+    }
+
+    /// Makes core `index` the one that acts.
+    pub fn act_on(&self, index: usize) {
+        self.at.set(CoreIndex::new(index).expect("the build has such a core"));
+    }
+
+    /// Lets time pass, on all cores: their clocks are one.
+    pub fn advance(&self, ticks: u64) {
+        self.set_now(self.machine().now().saturating_add(ticks));
+    }
+
+    /// Sets every core's clock.
+    pub fn set_now(&self, ticks: u64) {
+        self.kernel.cores().iter().for_each(|(_, core)| core.machine.set_now(ticks));
+    }
+
+    /// The core that acts.
+    pub fn acting(&self) -> usize {
+        self.at.get().get()
+    }
+
+    /// Lets every core that another interrupted enter its kernel, until none is left.
+    pub fn settle(&self) {
+        let acting = self.acting();
+        while self.summoned.get() != 0 {
+            let index = self.summoned.get().trailing_zeros();
+            self.summoned.set(self.summoned.get() & !(1 << index));
+            self.act_on(index as usize);
+            self.interrupt(ipi::IPI_RESCHEDULE);
+        }
+        self.act_on(acting);
     }
 
     /// The modelled machine.
@@ -261,7 +310,7 @@ impl System {
 
     /// Checks every invariant, if that is wanted.
     pub fn audit(&self) {
-        let new = self.machine().take_events();
+        let new: Vec<Event> = self.kernel.cores().iter().flat_map(|(_, core)| core.machine.take_events()).collect();
         for event in &new {
             if let Event::Ring { command } = *event {
                 let is_route = |&(apic_id, vector)| {
@@ -313,7 +362,7 @@ impl System {
 
     /// The timer interrupts after `us` microseconds.
     pub fn tick(&self, us: u64) {
-        self.machine().advance(us * 1000);
+        self.advance(us * 1000);
         self.interrupt(ipi::TIMER);
     }
 
@@ -331,6 +380,20 @@ impl System {
         context.enter_by_trap(context.next_pc(), code);
         self.here().exception(vector, code);
         self.audit();
+    }
+}
+
+/// What the cores of `kernel` do when another interrupts them: they answer a recall at once, as a core does that waits to
+/// enter, and enter their kernel later (`summoned`).
+fn respond(kernel: &Rc<Kernel>, summoned: &Rc<Cell<u32>>) -> impl Fn(usize, Summons) + 'static {
+    let (kernel, summoned) = (Rc::downgrade(kernel), summoned.clone());
+    move |index, why| {
+        summoned.set(summoned.get() | 1 << index);
+        if why == Summons::Recall
+            && let (Some(kernel), Some(index)) = (kernel.upgrade(), CoreIndex::new(index))
+        {
+            kernel.on(index).ipc().answer_recall();
+        }
     }
 }
 

@@ -140,7 +140,8 @@ fn current(on: &Threads<'_>, core: &Core, all: &Population<'_>) -> Result<(), St
     let refills = on.refills(core.current_context.get());
     let has_time = refills.context.is_active() && refills.is_ready(core.now.get()) && refills.is_sufficient(0);
     if !has_time {
-        return Err("T3: the current context has no budget".into());
+        let all = refills.all();
+        return Err(format!("T3: the context of {thread:?} has no budget at {}: {all:?}", core.now.get()));
     }
     let priority = thread.priority.get();
     // A core that was told to look again has not done so yet.

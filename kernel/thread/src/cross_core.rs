@@ -6,7 +6,7 @@
 //! core only has to look again (a better thread is ready, a timer must be set anew) a *poke* at the end of the entry
 //! does. With one core to the instance all of this is nothing.
 
-use crate::{Action, Core, Tcb, Threads};
+use crate::{Action, Core, Tcb, Threads, TimeoutFault};
 use ipi::route::Summons;
 use machine::Register;
 use memory::{Phys, Ref};
@@ -120,14 +120,15 @@ impl Threads<'_> {
         }
         let current = core.current.get();
         if current != core.idle {
-            self.update_time();
-            self.commit_time();
             current.context.set(Register::NextIp, current.context.get(Register::FaultIp));
-            if current.is_schedulable() {
+            self.update_time();
+            let used = core.consumed.get();
+            if self.refills(core.current_context.get()).is_sufficient(used) {
+                self.commit_time();
                 self.enqueue(current);
-                if let Some(context) = current.sched_context.get() {
-                    self.resume_context(context);
-                }
+            } else {
+                // Its slice ended; the timeout handler hears of it the next time.
+                let _ = self.charge_budget(used, TimeoutFault::Suppressed);
             }
         }
         core.current.set(core.idle);

@@ -220,6 +220,11 @@ impl Partition {
         self.programs.iter().any(|program| program.lifetime == Lifetime::Job)
     }
 
+    /// Its cores with their positions.
+    pub fn nodes(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.cores.iter().copied().enumerate()
+    }
+
     /// Bytes of RAM.
     pub fn memory_bytes(&self) -> u64 {
         self.memory.iter().map(|range| range.size).fold(0, u64::saturating_add)

@@ -96,15 +96,13 @@ impl Plan {
     }
 
     fn core_map(&self) -> Grid {
-        let mut cores: Vec<(u32, &Partition)> = self
-            .partitions
-            .iter()
-            .flat_map(|partition| partition.cores.iter().map(move |&core| (core, partition)))
-            .collect();
-        cores.sort_by_key(|(core, _)| *core);
+        let nodes = |partition| Partition::nodes(partition).map(move |(node, core)| (core, node, partition));
+        let mut cores: Vec<(u32, usize, &Partition)> = self.partitions.iter().flat_map(nodes).collect();
+        cores.sort_by_key(|(core, ..)| *core);
         let mut grid = Grid::new("core map", &["core", "partition", "console", "root task", "programs"]);
-        for (core, partition) in cores {
-            let programs: Vec<_> = partition.programs.iter().map(|program| program.name.as_str()).collect();
+        for (core, node, partition) in cores {
+            let programs = partition.programs.iter().filter(|program| program.node == node);
+            let programs: Vec<_> = programs.map(|program| program.name.as_str()).collect();
             let root = match partition.root_kind {
                 RootKind::Skerry => "skerry",
                 RootKind::Foreign => "its own",

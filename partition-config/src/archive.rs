@@ -1,16 +1,16 @@
 //! The archive: system manifest, then files, each at a page of its own, equal contents once.
 //!
 //! A partition manifest is a file of the archive, named `manifest:<n>`; it is the system manifest seen from one
-//! partition, with indices and file offsets of its own.
+//! partition, with indices and file offsets of its own, and with the channels between the partition's own programs.
 
 use crate::devices::{ACPI, IO_APIC};
 use crate::need::{file_area, round_up};
 use crate::place::Occupied;
-use crate::plan::{Console, Content, Interrupt, Lifetime, Partition, Plan, Role, RootKind};
+use crate::plan::{Bell, Console, Content, Interrupt, Lifetime, Partition, Plan, Role, RootKind};
 use crate::schema::Access;
 use crate::size::{Extent, LARGE_PAGE, PAGE};
 use crate::writer::{Tables, append, name};
-use manifest::{Core, Doorbell, End, File, Grant, Irq, Memory, NONE, Ports, Program, Range, checksum};
+use manifest::{Core, Doorbell, End, File, Grant, Irq, LOCAL, Memory, NONE, Ports, Program, Range, checksum};
 use manifest::{console, irq, partition_flags, program_flags};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -70,16 +70,27 @@ struct FilePlaces {
     root_task: u32,
 }
 
+/// Whose manifest is written.
+#[derive(Clone, Copy)]
+enum View {
+    /// The loader's.
+    System,
+    /// The root task's of the partition with this index.
+    Partition(usize),
+}
+
 impl Plan {
     /// The archive of the system.
     pub fn archive(&self) -> Archive {
         let mut blobs = Blobs::default();
         let mut listed = Vec::<(String, usize)>::new();
-        let kernel = append(&mut listed, [("kernel".to_owned(), blobs.add(&self.kernel))]).start;
-        let mut roots = BTreeMap::new();
+        // Few kernels and root tasks are shared by many partitions: each is listed once.
+        let mut shared = BTreeMap::new();
         for partition in &self.partitions {
-            let blob = blobs.add(&partition.root_task);
-            roots.entry(blob).or_insert_with(|| append(&mut listed, [("root-task".to_owned(), blob)]).start);
+            for (name, content) in [("kernel", &partition.kernel), ("root-task", &partition.root_task)] {
+                let blob = blobs.add(content);
+                shared.entry(blob).or_insert_with(|| append(&mut listed, [(name.to_owned(), blob)]).start);
+            }
         }
         for index in 0..self.partitions.len() {
             listed.push((format!("manifest:{index}"), blobs.add(&Content::from(self.partition_manifest(index)))));
@@ -87,12 +98,12 @@ impl Plan {
         let mut places = Vec::new();
         for partition in &self.partitions {
             let files: Vec<_> = partition.files.iter().map(|f| (f.name.clone(), blobs.add(&f.content))).collect();
-            let root_task = roots.get(&blobs.add(&partition.root_task)).copied().unwrap_or(NONE);
+            let mut listed_as = |content| shared.get(&blobs.add(content)).copied().unwrap_or(NONE);
+            let (kernel, root_task) = (listed_as(&partition.kernel), listed_as(&partition.root_task));
             places.push(FilePlaces { files: append(&mut listed, files), kernel, root_task });
         }
 
-        let everyone: Vec<usize> = (0..self.partitions.len()).collect();
-        let mut tables = self.records(&everyone, &places);
+        let mut tables = self.records(View::System, &places);
         let record = |(text, blob): &(String, usize), offset: u64| {
             let content: &[u8] = blobs.contents.get(*blob).map_or(&[], |content| content);
             File { name: name(text), offset, size: content.len() as u64, checksum: checksum(content) }
@@ -126,7 +137,7 @@ impl Plan {
         let Some(partition) = self.partitions.get(index) else { return Vec::new() };
         let (offsets, _) = file_area(partition.files.iter().map(|file| file.content.len() as u64));
         let files = Range { start: 0, count: partition.files.len() as u32 };
-        let mut tables = self.records(&[index], &[FilePlaces { files, kernel: NONE, root_task: NONE }]);
+        let mut tables = self.records(View::Partition(index), &[FilePlaces { files, kernel: NONE, root_task: NONE }]);
         tables.files = partition
             .files
             .iter()
@@ -148,19 +159,28 @@ impl Plan {
         occupied.place(bytes, LARGE_PAGE).map_or(self.memory_end(), |extent| extent.base)
     }
 
-    /// All tables but the files, of the partitions with these indices.
-    fn records(&self, indices: &[usize], places: &[FilePlaces]) -> Tables {
+    /// All tables but the files; `places` has an entry for each partition in view.
+    fn records(&self, view: View, places: &[FilePlaces]) -> Tables {
         let mut tables = Tables { name: self.name.clone(), ..Tables::default() };
         // Which channel of the plan is which of the manifest.
         let mut channels = BTreeMap::new();
         for (index, channel) in self.channels.iter().enumerate() {
-            if channel.ends.iter().any(|end| indices.contains(&end.partition)) {
+            let wanted = match view {
+                // A channel within a partition concerns nobody but its root task.
+                View::System => !channel.is_local(),
+                View::Partition(index) => channel.ends.iter().any(|end| end.partition == index),
+            };
+            if wanted {
                 let Extent { base, size } = channel.memory;
                 let record = manifest::Channel { name: name(&channel.name), base, size };
                 channels.insert(index, append(&mut tables.channels, [record]).start);
             }
         }
-        for (&index, &place) in indices.iter().zip(places) {
+        let indices = match view {
+            View::System => 0..self.partitions.len(),
+            View::Partition(index) => index..index + 1,
+        };
+        for (index, &place) in indices.zip(places) {
             if let Some(partition) = self.partitions.get(index) {
                 let record = self.partition_record(index, partition, place, &channels, &mut tables);
                 tables.partitions.push(record);
@@ -217,18 +237,27 @@ impl Plan {
         for (channel_index, channel) in self.channels.iter().enumerate() {
             let Some(&number) = channels.get(&channel_index) else { continue };
             for (side, end) in channel.ends.iter().enumerate().filter(|(_, end)| end.partition == partition) {
-                let rings = end.rings.map_or(NONE, |bell| {
-                    let route = doorbells.len() as u32;
-                    doorbells.push(Doorbell { core: bell.core, vector: bell.vector, channel: number, route });
-                    (tables.doorbells.len() + doorbells.len() - 1) as u32
-                });
+                let rings = match end.rings {
+                    None => NONE,
+                    Some(Bell::Notification) => LOCAL,
+                    Some(Bell::Doorbell(bell)) => {
+                        let route = doorbells.len() as u32;
+                        doorbells.push(Doorbell { core: bell.core, vector: bell.vector, channel: number, route });
+                        (tables.doorbells.len() + doorbells.len() - 1) as u32
+                    }
+                };
+                let hears = match self.heard_by(channel, side) {
+                    None => NONE,
+                    Some(Bell::Notification) => LOCAL,
+                    Some(Bell::Doorbell(bell)) => bell.vector,
+                };
                 ends.push(End {
                     channel: number,
                     program: (first_program + end.program) as u32,
                     access: if end.access == Access::Read { 1 } else { 3 },
                     side: side as u32,
                     rings,
-                    hears: self.heard_by(channel, side).map_or(NONE, |bell| bell.vector),
+                    hears,
                 });
             }
         }
@@ -261,7 +290,7 @@ fn programs(partition: &Partition, first_file: u32, tables: &mut Tables) -> Rang
             args: append(&mut tables.strings, program.args.join("\0").into_bytes()),
             grants: append(&mut tables.grants, grants),
             flags: service | driver,
-            reserved: 0,
+            node: program.node as u32,
         });
     }
     Range { start: start as u32, count: (tables.programs.len() - start) as u32 }

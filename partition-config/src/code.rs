@@ -61,8 +61,8 @@ codes! {
     CoreRange = "skerry::core::range",
     /// A partition with an empty list of cores.
     CoreNone = "skerry::core::none",
-    /// A partition with several cores: the SMP kernel is not built yet.
-    SmpUnsupported = "skerry::core::smp-unsupported",
+    /// A partition with more cores than one kernel runs on.
+    CoreMany = "skerry::core::too-many",
 
     /// Memory that does not start and end at a multiple of 2 MiB.
     MemoryMisaligned = "skerry::memory::misaligned",
@@ -132,6 +132,8 @@ codes! {
     Heap = "skerry::program::heap",
     /// An argument that is empty or holds a zero byte.
     Argument = "skerry::program::argument",
+    /// A program on a core that its partition does not have.
+    ProgramCore = "skerry::program::core",
     /// A data file that cannot be read.
     FileMissing = "skerry::file::missing",
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// The source of every file that a system needs.
 pub trait Images {
-    /// The kernel ELF.
-    fn kernel(&self) -> io::Result<Vec<u8>>;
+    /// The kernel ELF for a partition of so many cores.
+    fn kernel(&self, cores: usize) -> io::Result<Vec<u8>>;
 
     /// Skerry's root task ELF.
     fn root_task(&self) -> io::Result<Vec<u8>>;
@@ -43,7 +43,7 @@ pub struct Overrides {
 pub struct DiskImages {
     /// Folder of the system file: paths in it start here.
     pub folder: PathBuf,
-    /// Folder of the built ELFs: `skerry-kernel`, `skerry-root-task`, and the programs by name.
+    /// Folder of the built ELFs: `skerry-kernel`, `skerry-kernel-smp`, `skerry-root-task`, and the programs by name.
     pub built: PathBuf,
     /// Other contents for data files.
     pub overrides: Overrides,
@@ -51,12 +51,12 @@ pub struct DiskImages {
 
 impl DiskImages {
     /// Files of the kernel build that are not programs.
-    const NOT_PROGRAMS: [&str; 3] = ["skerry-kernel", "skerry-root-task", "skerry-loader"];
+    const NOT_PROGRAMS: [&str; 4] = ["skerry-kernel", "skerry-kernel-smp", "skerry-root-task", "skerry-loader"];
 }
 
 impl Images for DiskImages {
-    fn kernel(&self) -> io::Result<Vec<u8>> {
-        std::fs::read(self.built.join("skerry-kernel"))
+    fn kernel(&self, cores: usize) -> io::Result<Vec<u8>> {
+        std::fs::read(self.built.join(if cores > 1 { "skerry-kernel-smp" } else { "skerry-kernel" }))
     }
 
     fn root_task(&self) -> io::Result<Vec<u8>> {
@@ -108,8 +108,8 @@ impl StubImages {
 }
 
 impl Images for StubImages {
-    fn kernel(&self) -> io::Result<Vec<u8>> {
-        Ok(elf::tiny(manifest::handoff::KERNEL_VIRT_BASE, 0x4_0000))
+    fn kernel(&self, cores: usize) -> io::Result<Vec<u8>> {
+        Ok(elf::tiny(manifest::handoff::KERNEL_VIRT_BASE, if cores > 1 { 0x6_0000 } else { 0x4_0000 }))
     }
 
     fn root_task(&self) -> io::Result<Vec<u8>> {

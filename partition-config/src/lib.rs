@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! TOML ──schema──▶ File ──check──▶ Plan ──archive──▶ system manifest, partition manifests, files
+//!                          │   └──merge──▶ Plan (fewer, larger partitions: SMP, clustered)
 //!                          └─────▶ Report (every mistake, each with a code, a place, a reason and a way out)
 //! ```
 //!
@@ -18,6 +19,7 @@ pub mod diagnostic;
 pub mod elf;
 pub mod generate;
 pub mod images;
+pub mod merge;
 pub mod need;
 pub mod place;
 pub mod plan;
@@ -33,5 +35,6 @@ pub use code::Code;
 pub use diagnostic::{Finding, Report};
 pub use generate::{GenerateError, generate};
 pub use images::{DiskImages, Images, Overrides, StubImages};
+pub use merge::MergeError;
 pub use plan::{Console, Lifetime, Partition, Plan, RootKind};
 pub use schema::schema_json;

@@ -14,6 +14,8 @@ const KERNEL_TABLES: u64 = 128 << 10;
 const ROOT_TASK_ROOM: u64 = 512 << 10;
 /// Page tables, TCB, CNode, scheduling context, IPC buffer of one program.
 const PROGRAM_OBJECTS: u64 = 128 << 10;
+/// Ready queues, idle thread and page tables of one core.
+const CORE_OBJECTS: u64 = 64 << 10;
 /// Added to what is needed when a partition leaves its size open.
 const FREE_ROOM: u64 = MIB;
 
@@ -30,6 +32,8 @@ pub struct Parts<'a> {
     pub files: &'a [File],
     /// Loaded segments, stack and heap of each program, in bytes.
     pub programs: &'a [u64],
+    /// Channels between programs of the partition, in bytes.
+    pub channels: u64,
     /// Mapped into programs beside their images: granted files and channels, in bytes.
     pub mapped: u64,
 }
@@ -54,7 +58,8 @@ pub fn file_area(sizes: impl IntoIterator<Item = u64>) -> (Vec<u64>, u64) {
 /// The need, `window_bytes` being the size of the slice if it is fixed already.
 pub fn of(parts: &Parts<'_>, window_bytes: Option<u64>) -> Need {
     let window_tables = window_bytes.unwrap_or(0).div_ceil(GIB).saturating_mul(PAGE);
-    let stacks = parts.cores.saturating_mul(STACK_BYTES);
+    // The first core's objects are part of what every root task leaves room for.
+    let stacks = parts.cores.saturating_mul(STACK_BYTES + CORE_OBJECTS).saturating_sub(CORE_OBJECTS);
     let kernel = parts.kernel_span.saturating_add(KERNEL_TABLES).saturating_add(stacks).saturating_add(window_tables);
     let before_files = round_up(kernel, PAGE).saturating_add(parts.root_span).saturating_add(16 * PAGE);
     let (_, area) = file_area(parts.files.iter().map(|file| file.content.len() as u64));
@@ -63,7 +68,7 @@ pub fn of(parts: &Parts<'_>, window_bytes: Option<u64>) -> Need {
     // One page of page tables maps 2 MiB.
     let mapping = parts.mapped.div_ceil(LARGE_PAGE).saturating_mul(PAGE);
     let programs = parts.programs.iter().map(|bytes| bytes.saturating_add(PROGRAM_OBJECTS));
-    let programs = programs.fold(mapping, u64::saturating_add);
+    let programs = programs.fold(mapping.saturating_add(parts.channels), u64::saturating_add);
     Need { kernel, root_task: parts.root_span, files, programs, room: ROOT_TASK_ROOM }
 }
 

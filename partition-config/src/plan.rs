@@ -11,8 +11,6 @@ pub type Content = Arc<[u8]>;
 pub struct Plan {
     /// Name of the system.
     pub name: String,
-    /// The kernel ELF, without symbols.
-    pub kernel: Content,
     /// The partitions, in the order of the file.
     pub partitions: Vec<Partition>,
     /// The channels, in the order of the file.
@@ -40,6 +38,8 @@ pub struct Partition {
     pub interrupts: Vec<Interrupt>,
     /// Console.
     pub console: Console,
+    /// The kernel ELF, without symbols.
+    pub kernel: Content,
     /// The root task ELF, without symbols.
     pub root_task: Content,
     /// Whose root task it is.
@@ -102,6 +102,8 @@ pub enum Role {
 pub struct Program {
     /// Name.
     pub name: String,
+    /// Position of its core among the partition's.
+    pub node: usize,
     /// Index into the partition's files.
     pub image: usize,
     /// Priority, 0..=254.
@@ -138,7 +140,7 @@ pub struct File {
 pub struct Channel {
     /// Name.
     pub name: String,
-    /// Where it lies.
+    /// Where it lies; base 0 if both ends are in one partition, whose root task then takes memory of its own.
     pub memory: Extent,
     /// First and second end.
     pub ends: [End; 2],
@@ -153,8 +155,27 @@ pub struct End {
     pub program: usize,
     /// What it may do.
     pub access: crate::schema::Access,
-    /// The doorbell it rings.
-    pub rings: Option<Doorbell>,
+    /// How it wakes the other end.
+    pub rings: Option<Bell>,
+}
+
+/// How one end of a channel wakes the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bell {
+    /// By interrupting a core of another partition.
+    Doorbell(Doorbell),
+    /// By signalling the notification of a program of the same partition.
+    Notification,
+}
+
+impl Bell {
+    /// The doorbell, if it is one.
+    pub fn doorbell(self) -> Option<Doorbell> {
+        match self {
+            Self::Doorbell(doorbell) => Some(doorbell),
+            Self::Notification => None,
+        }
+    }
 }
 
 /// A doorbell: a fixed core and vector.
@@ -199,9 +220,22 @@ impl Partition {
         self.programs.iter().any(|program| program.lifetime == Lifetime::Job)
     }
 
+    /// Its cores with their positions.
+    pub fn nodes(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.cores.iter().copied().enumerate()
+    }
+
     /// Bytes of RAM.
     pub fn memory_bytes(&self) -> u64 {
         self.memory.iter().map(|range| range.size).fold(0, u64::saturating_add)
+    }
+}
+
+impl Channel {
+    /// Whether both ends are in one partition.
+    pub fn is_local(&self) -> bool {
+        let [first, second] = &self.ends;
+        first.partition == second.partition
     }
 }
 
@@ -219,12 +253,17 @@ impl Plan {
     /// End of the highest slice or channel.
     pub fn memory_end(&self) -> u64 {
         let slices = self.partitions.iter().flat_map(|partition| &partition.memory);
-        let channels = self.channels.iter().map(|channel| &channel.memory);
+        let channels = self.shared_channels().map(|(_, channel)| &channel.memory);
         slices.chain(channels).map(|range| range.end()).max().unwrap_or(0)
     }
 
-    /// The doorbell that the end `side` (0 or 1) of `channel` hears.
-    pub fn heard_by(&self, channel: &Channel, side: usize) -> Option<Doorbell> {
+    /// The channels between two partitions, with their indices: those that have a place of their own in memory.
+    pub fn shared_channels(&self) -> impl Iterator<Item = (usize, &Channel)> + Clone {
+        self.channels.iter().enumerate().filter(|(_, channel)| !channel.is_local())
+    }
+
+    /// What wakes the end `side` (0 or 1) of `channel`.
+    pub fn heard_by(&self, channel: &Channel, side: usize) -> Option<Bell> {
         channel.ends.get(1 - side.min(1)).and_then(|other| other.rings)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::archive::Archive;
 use crate::place::{DEVICE_HOLE, LOADER_HOLE};
-use crate::plan::{Channel, Console, Interrupt, Lifetime, Partition, Plan, Role, RootKind};
+use crate::plan::{Bell, Channel, Console, Interrupt, Lifetime, Partition, Plan, Role, RootKind};
 use crate::size::{Extent, Time, rough};
 use std::fmt::Write as _;
 
@@ -80,7 +80,7 @@ impl Plan {
             }
             map.extend(partition.mmio.iter().map(|range| (*range, format!("device of {}", partition.name))));
         }
-        map.extend(self.channels.iter().map(|channel| (channel.memory, format!("channel {}", channel.name))));
+        map.extend(self.shared_channels().map(|(_, channel)| (channel.memory, format!("channel {}", channel.name))));
         let load = Extent { base: archive.load_base, size: archive.bytes.len() as u64 };
         map.push((load, "archive (only while booting)".to_owned()));
         if archive.ram_end() > DEVICE_HOLE.base {
@@ -96,15 +96,13 @@ impl Plan {
     }
 
     fn core_map(&self) -> Grid {
-        let mut cores: Vec<(u32, &Partition)> = self
-            .partitions
-            .iter()
-            .flat_map(|partition| partition.cores.iter().map(move |&core| (core, partition)))
-            .collect();
-        cores.sort_by_key(|(core, _)| *core);
+        let nodes = |partition| Partition::nodes(partition).map(move |(node, core)| (core, node, partition));
+        let mut cores: Vec<(u32, usize, &Partition)> = self.partitions.iter().flat_map(nodes).collect();
+        cores.sort_by_key(|(core, ..)| *core);
         let mut grid = Grid::new("core map", &["core", "partition", "console", "root task", "programs"]);
-        for (core, partition) in cores {
-            let programs: Vec<_> = partition.programs.iter().map(|program| program.name.as_str()).collect();
+        for (core, node, partition) in cores {
+            let programs = partition.programs.iter().filter(|program| program.node == node);
+            let programs: Vec<_> = programs.map(|program| program.name.as_str()).collect();
             let root = match partition.root_kind {
                 RootKind::Skerry => "skerry",
                 RootKind::Foreign => "its own",
@@ -116,7 +114,7 @@ impl Plan {
     }
 
     fn program_table(&self) -> Grid {
-        let heads = ["program", "priority", "budget/period", "stack", "image", "files", "kind"];
+        let heads = ["program", "core", "priority", "budget/period", "stack", "image", "files", "kind"];
         let mut grid = Grid::new("programs", &heads);
         for partition in &self.partitions {
             for program in &partition.programs {
@@ -132,6 +130,7 @@ impl Plan {
                 };
                 grid.row([
                     format!("{}/{}", partition.name, program.name),
+                    partition.cores.get(program.node).map_or_else(String::new, u32::to_string),
                     program.priority.to_string(),
                     format!("{}/{}", Time { us: program.budget_us }, Time { us: program.period_us }),
                     rough(program.stack_bytes),
@@ -157,7 +156,7 @@ impl Plan {
             let [first, second] = &channel.ends;
             grid.row([
                 channel.name.clone(),
-                format!("{:#x}", channel.memory.base),
+                if channel.is_local() { "-".to_owned() } else { format!("{:#x}", channel.memory.base) },
                 rough(channel.memory.size),
                 self.end_name(channel, 0),
                 first.access.as_str().to_owned(),
@@ -172,14 +171,13 @@ impl Plan {
         let mut grid = Grid::new("doorbells", &["channel", "rung by", "heard by", "core", "vector"]);
         for channel in &self.channels {
             for (side, end) in channel.ends.iter().enumerate() {
-                let Some(bell) = end.rings else { continue };
-                grid.row([
-                    channel.name.clone(),
-                    self.end_name(channel, side),
-                    self.end_name(channel, 1 - side),
-                    bell.core.to_string(),
-                    format!("{:#x}", bell.vector),
-                ]);
+                let (core, vector) = match end.rings {
+                    None => continue,
+                    Some(Bell::Notification) => ("-".to_owned(), "-".to_owned()),
+                    Some(Bell::Doorbell(bell)) => (bell.core.to_string(), format!("{:#x}", bell.vector)),
+                };
+                let (rung_by, heard_by) = (self.end_name(channel, side), self.end_name(channel, 1 - side));
+                grid.row([channel.name.clone(), rung_by, heard_by, core, vector]);
             }
         }
         grid

@@ -87,6 +87,8 @@ table! {
         optional name "name": String,
         /// A program of the workspace by name, or the path of an ELF (with a `/`, or ending in `.elf`). Default: the name.
         optional image "image": String,
+        /// The core it runs on, one of its partition's. Default: the partition's cores in turn.
+        optional core "core": u32,
         /// Priority, 0 to 254.
         optional priority "priority": Spot<u32>,
         /// Time it may run in each period.

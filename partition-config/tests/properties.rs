@@ -2,7 +2,8 @@
 
 mod strategy;
 
-use manifest::{Manifest, checksum};
+use manifest::{LOCAL, Manifest, NONE, checksum};
+use partition_config::plan::Bell;
 use partition_config::size::Extent;
 use partition_config::writer::Tables;
 use partition_config::{Plan, StubImages, check};
@@ -33,7 +34,7 @@ fn walk(manifest: &Manifest<'_>) -> usize {
         }
         for end in manifest.ends_of(partition) {
             assert!(manifest.channel_of(end).is_some());
-            assert_eq!(manifest.doorbell_of(end).is_some(), end.rings != manifest::NONE);
+            assert_eq!(manifest.doorbell_of(end).is_some(), ![NONE, LOCAL].contains(&end.rings));
         }
     }
     seen
@@ -44,7 +45,7 @@ fn assert_separate(plan: &Plan) {
     let archive = plan.archive();
     let mut ranges = vec![Extent { base: 0, size: 16 << 20 }];
     ranges.extend(plan.partitions.iter().flat_map(|partition| &partition.memory));
-    ranges.extend(plan.channels.iter().map(|channel| channel.memory));
+    ranges.extend(plan.shared_channels().map(|(_, channel)| channel.memory));
     ranges.push(Extent { base: archive.load_base, size: archive.len() as u64 });
     let mmio = plan.partitions.iter().flat_map(|partition| &partition.mmio);
     ranges.extend(mmio.filter(|extent| extent.base >= 16 << 20));
@@ -55,7 +56,7 @@ fn assert_separate(plan: &Plan) {
 
     let cores: Vec<_> = plan.partitions.iter().flat_map(|partition| &partition.cores).collect();
     assert_eq!(cores.iter().collect::<BTreeSet<_>>().len(), cores.len(), "a core is in two partitions");
-    let bells = plan.channels.iter().flat_map(|channel| &channel.ends).filter_map(|end| end.rings);
+    let bells = plan.channels.iter().flat_map(|channel| &channel.ends).filter_map(|end| end.rings?.doorbell());
     let bells: Vec<_> = bells.map(|bell| (bell.core, bell.vector)).collect();
     assert_eq!(bells.iter().collect::<BTreeSet<_>>().len(), bells.len(), "two doorbells share a vector");
     let ports: Vec<_> = plan.partitions.iter().flat_map(|partition| &partition.ports).collect();
@@ -80,7 +81,7 @@ fn assert_carried(plan: &Plan) {
         assert_eq!(record.name.as_str(), partition.name);
         assert!(manifest.cores_of(record).iter().map(|core| core.number).eq(partition.cores.iter().copied()));
         let kernel = manifest.file(record.kernel).unwrap();
-        assert_eq!(content(kernel), &*plan.kernel);
+        assert_eq!(content(kernel), &*partition.kernel);
         assert_eq!(content(manifest.file(record.root_task).unwrap()), &*partition.root_task);
         assert!(manifest.files_of(record).iter().map(content).eq(partition.files.iter().map(|file| &*file.content)));
 
@@ -103,9 +104,13 @@ fn assert_carried(plan: &Plan) {
             let side = end.side as usize;
             assert_eq!((meant.ends[side].partition, meant.ends[side].program), (index, end.program as usize));
             let bell = own.doorbell_of(end).map(|bell| (bell.core, bell.vector));
-            assert_eq!(bell, meant.ends[side].rings.map(|bell| (bell.core, bell.vector)));
-            let hears = plan.heard_by(meant, side).map_or(manifest::NONE, |bell| bell.vector);
+            let rings = meant.ends[side].rings;
+            assert_eq!(bell, rings.and_then(Bell::doorbell).map(|bell| (bell.core, bell.vector)));
+            assert_eq!(end.rings == LOCAL, rings == Some(Bell::Notification));
+            let hears =
+                plan.heard_by(meant, side).map_or(NONE, |bell| bell.doorbell().map_or(LOCAL, |bell| bell.vector));
             assert_eq!(end.hears, hears);
+            assert_eq!(own.peer_of(end).is_some(), meant.is_local());
         }
     }
 }
@@ -120,6 +125,13 @@ proptest! {
                 assert_separate(&plan);
                 assert_carried(&plan);
                 prop_assert!(!plan.tables().is_empty());
+                for count in 1..plan.partitions.len() {
+                    // A refusal to merge is a reason, not a broken system.
+                    let Ok(merged) = plan.merged(count, &StubImages::default()) else { continue };
+                    prop_assert_eq!(merged.partitions.len(), count);
+                    assert_separate(&merged);
+                    assert_carried(&merged);
+                }
             }
             Err(report) => prop_assert!(false, "{}\n{}", report.to_plain_text(), text),
         }

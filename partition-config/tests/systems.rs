@@ -1,5 +1,6 @@
 //! The ready systems and the generated ones are valid, and the published schema is current.
 
+use partition_config::plan::Bell;
 use partition_config::size::{Extent, MIB};
 use partition_config::{Console, Plan, StubImages, check, generate, schema_json};
 use std::path::Path;
@@ -36,9 +37,9 @@ fn the_pipeline_has_four_cores_and_a_doorbell_each_way_on_three_channels() {
     assert_eq!(plan.core_count(), 4);
     assert_eq!(plan.channels.len(), 3);
     assert!(plan.channels.iter().flat_map(|channel| &channel.ends).all(|end| end.rings.is_some()));
-    let counter = plan.channels[1].ends[0].rings.unwrap();
+    let counter = plan.channels[1].ends[0].rings.and_then(Bell::doorbell).unwrap();
     assert_eq!((counter.core, counter.vector), (2, 0xa0));
-    assert_eq!(plan.heard_by(&plan.channels[1], 1), Some(counter));
+    assert_eq!(plan.heard_by(&plan.channels[1], 1), Some(Bell::Doorbell(counter)));
 }
 
 #[test]

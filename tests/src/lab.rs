@@ -257,11 +257,8 @@ pub struct Examination {
 /// What `plan` allows each instance.
 pub fn allowances(plan: &Plan) -> Vec<Allowance> {
     let allowance = |(index, partition): (usize, &Partition)| {
-        let channels = plan
-            .channels
-            .iter()
-            .enumerate()
-            .filter(|(_, channel)| channel.ends.iter().any(|end| end.partition == index));
+        let channels =
+            plan.shared_channels().filter(|(_, channel)| channel.ends.iter().any(|end| end.partition == index));
         Allowance {
             name: partition.name.clone(),
             slices: partition.memory.iter().map(|range| range.base..range.end()).collect(),

@@ -46,14 +46,6 @@ pub fn add(tests: &mut Tests) {
         ensure!(!text(&output).contains('\u{1b}'), "colours in a pipe:\n{}", text(&output));
         Ok(())
     });
-    tests.add("commands/what_does_not_exist_says_so", Quick, |_| {
-        let words = ["run", "--mode", "smp"];
-        let output = xtask(&words)?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(!output.status.success(), "{words:?} succeeded");
-        ensure!(said.contains("does not exist yet"), "{words:?}: {said}");
-        Ok(())
-    });
     tests.add("commands/bench_is_no_worse_than_its_baseline", Slow, |_| {
         let output = xtask(&["bench", "--compare", "tests/bench/baseline.json"])?;
         ensure!(output.status.success(), "{}{}", text(&output), String::from_utf8_lossy(&output.stderr));

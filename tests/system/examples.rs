@@ -45,7 +45,7 @@ fn pipeline_on(lab: &Lab, text: &[u8], patience: Duration) -> Result<Run> {
     let scratch = Scratch::new()?;
     let path = scratch.path().join("input");
     std::fs::write(&path, text)?;
-    pipeline(lab, &Inputs { input: Some(path) }, patience)
+    pipeline(lab, &Inputs { input: Some(path), ..Inputs::default() }, patience)
 }
 
 /// Runs the word-count pipeline and compares its result with the host's.

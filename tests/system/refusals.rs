@@ -60,7 +60,9 @@ pub fn add(tests: &mut Tests) {
     contradictory(tests, "slice_too_small", "slice-too-small", &["core-1"], |plan| {
         plan.partitions[1].memory[0].size = 64 << 10;
     });
-    contradictory(tests, "kernel_elf", "kernel-elf", &[], |plan| plan.kernel = vec![7u8; 9000].into());
+    contradictory(tests, "kernel_elf", "kernel-elf", &[], |plan| {
+        plan.partitions[0].kernel = vec![7u8; 9000].into();
+    });
     contradictory(tests, "root_elf", "root-elf", &["core-1"], |plan| {
         plan.partitions[1].root_task = b"no ELF"[..].into();
     });

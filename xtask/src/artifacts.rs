@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 /// The packages built for the bare-metal target.
 pub const PACKAGES: [&str; 5] =
@@ -22,6 +23,41 @@ pub const ROOT_TASK: &str = "skerry-root-task";
 /// The binary of the root task that measures.
 pub const BENCH: &str = "skerry-bench";
 
+/// The locks of a kernel for several cores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Lock {
+    /// Fine-grained, fair by tickets.
+    #[default]
+    Ticket,
+    /// Fine-grained, fair by queues of waiting cores (Mellor-Crummey and Scott).
+    Mcs,
+    /// One lock for everything: the baseline.
+    Big,
+}
+
+impl Lock {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Ticket, Self::Mcs, Self::Big];
+
+    /// As on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ticket => "ticket",
+            Self::Mcs => "mcs",
+            Self::Big => "big",
+        }
+    }
+
+    /// The kernel's Cargo features.
+    pub const fn features(self) -> &'static str {
+        match self {
+            Self::Ticket => "smp",
+            Self::Mcs => "smp,lock-mcs",
+            Self::Big => "smp,lock-big",
+        }
+    }
+}
+
 /// Built executables by name.
 #[derive(Clone, Debug, Default)]
 pub struct Artifacts {
@@ -34,22 +70,32 @@ impl Artifacts {
     /// # Errors
     /// When the target's library cannot be had, or the build fails (Cargo has said why).
     pub fn build() -> Result<Self> {
-        let library = Library::ensure()?;
-        let mut command = cargo();
-        command.args(["build", "--release", "--message-format=json-render-diagnostics"]);
-        // Progress for those who watch; logs need none.
-        command.args((!std::io::stderr().is_terminal()).then_some("--quiet"));
-        library.apply(&mut command);
-        for package in PACKAGES {
-            command.args(["-p", package]);
-        }
-        let output = command.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
-        ensure!(output.status.success(), "building the kernel, the loader and the programs failed");
-        let artifacts = Self { paths: executables(&String::from_utf8_lossy(&output.stdout)) };
+        let packages = PACKAGES.iter().flat_map(|package| ["-p", package]);
+        let paths = build(packages).context("building the kernel, the loader and the programs failed")?;
+        let artifacts = Self { paths };
         for name in [LOADER, KERNEL, ROOT_TASK, BENCH] {
             ensure!(artifacts.paths.contains_key(name), "the build made no {name}");
         }
         Ok(artifacts)
+    }
+
+    /// The kernel with locks, built in a place of its own when it is first wanted.
+    ///
+    /// # Errors
+    /// When the build fails (Cargo has said why).
+    pub fn kernel_with(&self, lock: Lock) -> Result<PathBuf> {
+        static BUILT: Mutex<BTreeMap<Lock, PathBuf>> = Mutex::new(BTreeMap::new());
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(path) = built.get(&lock) {
+            return Ok(path.clone());
+        }
+        let folder = workspace::skerry_dir()?.join(format!("kernel-{}", lock.name()));
+        let folder = folder.to_str().context("the build directory's name is not UTF-8")?;
+        let paths = build(["-p", "skerry-image", "--features", lock.features(), "--target-dir", folder])
+            .with_context(|| format!("building the kernel with {} locks failed", lock.name()))?;
+        let path = paths.get(KERNEL).with_context(|| format!("the build made no {KERNEL}"))?.clone();
+        built.insert(lock, path.clone());
+        Ok(path)
     }
 
     /// Executables from elsewhere, by name.
@@ -75,6 +121,19 @@ impl Artifacts {
         let path = self.path(LOADER).context("the loader is not built")?;
         std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
     }
+}
+
+/// Builds for the bare-metal target, optimised; the executables by name.
+fn build<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<String, PathBuf>> {
+    let library = Library::ensure()?;
+    let mut command = cargo();
+    command.args(["build", "--release", "--message-format=json-render-diagnostics"]);
+    // Progress for those who watch; logs need none.
+    command.args((!std::io::stderr().is_terminal()).then_some("--quiet"));
+    library.apply(&mut command);
+    let output = command.args(arguments).stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    ensure!(output.status.success(), "cargo: {}", output.status);
+    Ok(executables(&String::from_utf8_lossy(&output.stdout)))
 }
 
 /// Cargo, in the source tree.

@@ -1,6 +1,7 @@
 //! Checking a system file against what is built: the source of programs and data for `partition_config::check`.
 
 use crate::artifacts::{Artifacts, KERNEL, ROOT_TASK};
+use crate::form::Form;
 use crate::workspace;
 use anyhow::{Context, Result};
 use partition_config::{Images, Plan, Report, check};
@@ -10,11 +11,13 @@ use std::path::{Path, PathBuf};
 /// The name under which a program knows the file of `--input`.
 pub const INPUT: &str = "input";
 
-/// Files chosen on the command line.
+/// What the command line chose.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     /// Content of the file granted as [`INPUT`].
     pub input: Option<PathBuf>,
+    /// Which kernels there are; whoever wants partitions merged calls [`Form::apply`] on the checked plan.
+    pub form: Form,
 }
 
 /// What came of a file.
@@ -45,6 +48,15 @@ pub fn check_text(name: &str, text: &str, folder: &Path, artifacts: &Artifacts, 
     }
 }
 
+/// `plan` with its partitions merged into `count`.
+///
+/// # Errors
+/// When they cannot be merged, or their kernel cannot be built.
+pub(crate) fn merge(plan: &Plan, count: usize, artifacts: &Artifacts, form: Form) -> Result<Plan> {
+    let inputs = Inputs { form, ..Inputs::default() };
+    Ok(plan.merged(count, &BuiltImages { artifacts, folder: Path::new("."), inputs: &inputs })?)
+}
+
 struct BuiltImages<'a> {
     artifacts: &'a Artifacts,
     folder: &'a Path,
@@ -58,8 +70,13 @@ impl BuiltImages<'_> {
 }
 
 impl Images for BuiltImages<'_> {
-    fn kernel(&self) -> io::Result<Vec<u8>> {
-        self.built(KERNEL)
+    fn kernel(&self, cores: usize) -> io::Result<Vec<u8>> {
+        match self.inputs.form.lock_for(cores) {
+            None => self.built(KERNEL),
+            Some(lock) => {
+                std::fs::read(self.artifacts.kernel_with(lock).map_err(|error| io::Error::other(format!("{error:#}")))?)
+            }
+        }
     }
 
     fn root_task(&self) -> io::Result<Vec<u8>> {

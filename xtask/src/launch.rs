@@ -7,7 +7,7 @@ use crate::session::{Member, Work};
 use crate::workspace::Scratch;
 use crate::{image, iso};
 use anyhow::Result;
-use partition_config::plan::{Console, Partition, RootKind};
+use partition_config::plan::{Console, Lifetime, Partition, RootKind};
 use partition_config::{Archive, Plan};
 
 /// How an image gets into the machine.
@@ -53,7 +53,7 @@ impl Start {
 pub struct Started {
     /// The machine.
     pub running: Running,
-    /// For each console of the machine, the partition it belongs to.
+    /// For each console of the machine, the (first) member it belongs to.
     pub consoles: Vec<Option<usize>>,
     /// Holds the image.
     _scratch: Scratch,
@@ -105,25 +105,43 @@ pub fn launch_archive(plan: &Plan, archive: &Archive, artifacts: &Artifacts, sta
 
 /// The partitions as the host sees them.
 pub fn members(plan: &Plan) -> Vec<Member> {
-    let member = |partition: &Partition| Member {
-        name: partition.name.clone(),
-        console: match partition.console {
-            Console::None => None,
-            Console::Uart(port) => Some(ConsolePort::Uart(port)),
-            Console::Debugcon(port) => Some(ConsolePort::Debugcon(port)),
-        },
-        work: match partition.root_kind {
-            RootKind::Skerry if partition.finishes() => Work::Finite,
-            _ => Work::Endless,
-        },
-    };
-    plan.partitions.iter().map(member).collect()
+    plan.partitions.iter().flat_map(residents).collect()
 }
 
-/// The machine's consoles with their owners; QEMU also gets the port of last resort.
+/// The partition itself; or, if it was merged, each one that it was made of.
+fn residents(partition: &Partition) -> Vec<Member> {
+    let console = match partition.console {
+        Console::None => None,
+        Console::Uart(port) => Some(ConsolePort::Uart(port)),
+        Console::Debugcon(port) => Some(ConsolePort::Debugcon(port)),
+    };
+    let mut members: Vec<Member> = Vec::new();
+    for program in &partition.programs {
+        let Some((home, own)) = program.name.split_once(manifest::MERGED) else { continue };
+        let known = members.iter().position(|member| member.name == home).unwrap_or_else(|| {
+            let jobs = Some(Vec::new());
+            members.push(Member { name: home.to_owned(), console, work: Work::Endless, jobs });
+            members.len() - 1
+        });
+        if let (Lifetime::Job, Some(member)) = (program.lifetime, members.get_mut(known)) {
+            member.work = Work::Finite;
+            member.jobs.iter_mut().for_each(|jobs| jobs.push(own.to_owned()));
+        }
+    }
+    if members.is_empty() {
+        let finishes = partition.root_kind == RootKind::Skerry && partition.finishes();
+        let work = if finishes { Work::Finite } else { Work::Endless };
+        members.push(Member { name: partition.name.clone(), console, work, jobs: None });
+    }
+    members
+}
+
+/// The machine's consoles with their (first) owners; QEMU also gets the port of last resort.
 fn consoles(plan: &Plan, engine: Engine) -> (Vec<Option<usize>>, Vec<ConsolePort>) {
     let members = members(plan);
-    let own = members.iter().enumerate().filter_map(|(index, member)| Some((Some(index), member.console?)));
+    let is_first = |index: usize, port| !members.iter().take(index).any(|member| member.console == Some(port));
+    let own = members.iter().enumerate().filter_map(|(index, member)| Some((index, member.console?)));
+    let own = own.filter(|(index, port)| is_first(*index, *port)).map(|(index, port)| (Some(index), port));
     let last_resort = (engine == Engine::Qemu).then_some((None, ConsolePort::Debugcon(LAST_RESORT_PORT)));
     own.chain(last_resort).unzip()
 }
@@ -140,7 +158,8 @@ pub fn granted_file(plan: &Plan, name: &str) -> Option<Vec<u8>> {
 /// Gives every program called `program` other arguments.
 pub fn set_arguments(plan: &mut Plan, program: &str, arguments: &[String]) {
     let programs = plan.partitions.iter_mut().flat_map(|partition| &mut partition.programs);
-    for program in programs.filter(|found| found.name == program) {
+    let own_name = |name: &str| name.rsplit(manifest::MERGED).next() == Some(program);
+    for program in programs.filter(|found| own_name(&found.name)) {
         program.args = arguments.to_vec();
     }
 }

@@ -14,6 +14,7 @@ pub mod assurance;
 pub mod bench;
 pub mod console;
 pub mod engine;
+pub mod form;
 pub mod image;
 pub mod images;
 pub mod iso;

@@ -1,7 +1,7 @@
 //! One run from start to verdict: who is on the machine, what each partition said, and how it ended.
 //!
 //! A run ends when every partition that has work to do said `done` or `park`, when the loader refuses, when the
-//! emulator ends, or when the time is over. Partitions without a console, with services only, or with a foreign root
+//! emulator ends, or when the time is over. Partitions that were merged into one are told apart again here. Partitions without a console, with services only, or with a foreign root
 //! task are never waited for. Tests: `session/tests.rs`.
 
 use crate::console::{Line, Lines, Record};
@@ -35,6 +35,8 @@ pub struct Member {
     pub console: Option<ConsolePort>,
     /// Whether the run waits for it.
     pub work: Work,
+    /// If it was merged with others: its programs that end. It has no `done` of its own then.
+    pub jobs: Option<Vec<String>>,
 }
 
 /// What one partition did.
@@ -194,9 +196,9 @@ pub fn watch(
             Next::Output { console, bytes } => {
                 let owner = consoles.get(console).copied().flatten();
                 let lines = buffers.get_mut(console).map(|buffer| buffer.feed(&bytes)).unwrap_or_default();
-                for line in lines {
+                for (owner, line) in lines.into_iter().flat_map(|line| route(members, owner, line)) {
                     observe(owner, &line);
-                    state.take(owner, line);
+                    state.take(members, owner, line);
                 }
                 let over = if state.refusal.is_some() { Some(End::Refused) } else { state.finished(members) };
                 if until == Until::Ready && state.ready(members) {
@@ -219,9 +221,9 @@ pub fn watch(
         }
     }
     for (buffer, owner) in buffers.iter_mut().zip(consoles) {
-        if let Some(line) = buffer.finish() {
-            observe(*owner, &line);
-            state.take(*owner, line);
+        for (owner, line) in buffer.finish().into_iter().flat_map(|line| route(members, *owner, line)) {
+            observe(owner, &line);
+            state.take(members, owner, line);
         }
     }
     Ok(Report {
@@ -232,6 +234,33 @@ pub fn watch(
         status: ended_by,
         elapsed: started.elapsed(),
     })
+}
+
+/// Whom a line of the console of `owner` concerns: members that were merged share one.
+fn route(members: &[Member], owner: Option<usize>, line: Line) -> Vec<(Option<usize>, Line)> {
+    let shared = owner.and_then(|index| members.get(index)).filter(|member| member.jobs.is_some());
+    let Some(port) = shared.map(|member| member.console) else { return vec![(owner, line)] };
+    let sharing = members.iter().enumerate().filter(|(_, member)| member.console == port);
+    let home = |program: &str| {
+        let (home, own) = program.split_once(manifest::MERGED)?;
+        let (index, _) = sharing.clone().find(|(_, member)| member.name == home)?;
+        Some((Some(index), own.to_owned()))
+    };
+    match line {
+        Line::Text(text) => match text.split_once(": ").and_then(|(speaker, text)| Some((home(speaker)?.0, text))) {
+            Some((home, text)) => vec![(home, Line::Text(text.to_owned()))],
+            None => vec![(owner, Line::Text(text))],
+        },
+        Line::Record(Record::Exit { program, code }) => {
+            let (home, program) = home(&program).unwrap_or((owner, program));
+            vec![(home, Line::Record(Record::Exit { program, code }))]
+        }
+        Line::Record(Record::Done { code }) => {
+            let busy = sharing.filter(|(_, member)| member.work == Work::Finite);
+            busy.map(|(index, _)| (Some(index), Line::Record(Record::Done { code }))).collect()
+        }
+        Line::Record(record) => sharing.map(|(index, _)| (Some(index), Line::Record(record.clone()))).collect(),
+    }
 }
 
 struct State {
@@ -246,7 +275,8 @@ impl State {
         Self { partitions: members.iter().map(partition).collect(), refusal: None, strays: Vec::new() }
     }
 
-    fn take(&mut self, owner: Option<usize>, line: Line) {
+    fn take(&mut self, members: &[Member], owner: Option<usize>, line: Line) {
+        let jobs = owner.and_then(|index| members.get(index)?.jobs.as_deref());
         let partition = owner.and_then(|index| self.partitions.get_mut(index));
         match (line, partition) {
             (Line::Record(Record::Refuse { code, text }), partition) => {
@@ -258,7 +288,17 @@ impl State {
             (Line::Text(text), Some(partition)) => partition.lines.push(text),
             (Line::Record(record), Some(partition)) => match record {
                 Record::Ready { ticks, mhz } => partition.ready = partition.ready.or(Some((ticks, mhz))),
-                Record::Exit { program, code } => partition.exits.push((program, code)),
+                Record::Exit { program, code } => {
+                    partition.exits.push((program, code));
+                    let ended = |job: &String| partition.exits.iter().any(|(program, _)| program == job);
+                    if let Some(jobs) = jobs
+                        && jobs.iter().all(ended)
+                    {
+                        let mut codes = partition.exits.iter().filter(|(program, _)| jobs.contains(program));
+                        let code = codes.find(|(_, code)| *code != 0).map_or(0, |(_, code)| *code);
+                        partition.done = partition.done.or(Some(code));
+                    }
+                }
                 Record::Done { code } => partition.done = partition.done.or(Some(code)),
                 Record::Park { text } => partition.parked = Some(partition.parked.take().unwrap_or(text)),
                 Record::Refuse { .. } => {}

@@ -57,6 +57,12 @@ fn optional(index: u32, holds: impl FnOnce(u32) -> bool) -> bool {
     index == NONE || holds(index)
 }
 
+/// A doorbell between partitions, or between programs of one: then the channel is of the same kind.
+fn bell(value: u32, channel: Option<&Channel>, holds: impl FnOnce(u32) -> bool) -> bool {
+    let local = channel.is_some_and(Channel::is_local);
+    optional(value, |value| if local { value == LOCAL } else { holds(value) })
+}
+
 fn at_most(range: Range, most: usize) -> bool {
     range.count as usize <= most
 }
@@ -106,8 +112,9 @@ pub(crate) fn records(manifest: &Manifest<'_>) -> Checked {
         at.field("program", (end.program as usize) < manifest.programs().len())?;
         at.field("access", end.access <= 3)?;
         at.field("side", end.side <= 1)?;
-        at.field("rings", optional(end.rings, |rings| (rings as usize) < manifest.doorbells().len()))?;
-        at.field("hears", optional(end.hears, is_doorbell))
+        let channel = manifest.channel_of(end);
+        at.field("rings", bell(end.rings, channel, |rings| (rings as usize) < manifest.doorbells().len()))?;
+        at.field("hears", bell(end.hears, channel, is_doorbell))
     })?;
     each("programs", manifest.programs(), |at, record| program(manifest, at, record))?;
     each("partitions", manifest.partitions(), |at, record| partition(manifest, at, record))
@@ -125,8 +132,7 @@ fn program(manifest: &Manifest<'_>, at: At, program: &Program) -> Checked {
     let text =
         manifest.strings().get(program.args.start as usize..).and_then(|rest| rest.get(..program.args.count as usize));
     at.field("args", text.map(|text| core::str::from_utf8(text).is_ok()))?;
-    at.field("flags", program.flags & !PROGRAM_FLAGS == 0)?;
-    at.field("reserved", program.reserved == 0)
+    at.field("flags", program.flags & !PROGRAM_FLAGS == 0)
 }
 
 fn partition(manifest: &Manifest<'_>, at: At, record: &Partition) -> Checked {
@@ -144,7 +150,9 @@ fn partition(manifest: &Manifest<'_>, at: At, record: &Partition) -> Checked {
     at.field("memory", record.memory.count > 0 && at_most(record.memory, MAX_MEMORY))?;
     at.field("devices", fits(record.devices, manifest.devices().len()))?;
     at.field("ends", fits(record.ends, manifest.ends().len()))?;
-    at.field("devices", u64::from(record.devices.count) + u64::from(record.ends.count) <= MAX_DEVICES as u64)?;
+    let far = |end: &&End| manifest.channel_of(end).is_some_and(|channel| !channel.is_local());
+    let ranges = record.devices.count as usize + manifest.ends_of(record).iter().filter(far).count();
+    at.field("devices", ranges <= MAX_DEVICES)?;
     at.field("ports", fits(record.ports, manifest.ports().len()) && at_most(record.ports, MAX_PORTS))?;
     at.field("irqs", fits(record.irqs, manifest.irqs().len()))?;
     at.field("programs", fits(record.programs, manifest.programs().len()))?;
@@ -158,10 +166,11 @@ fn partition(manifest: &Manifest<'_>, at: At, record: &Partition) -> Checked {
     })?;
     each("ends", manifest.ends_of(record), |inner, end| {
         inner.field("program", contains(record.programs, end.program))?;
-        inner.field("rings", optional(end.rings, |rings| contains(doorbells, rings)))
+        inner.field("rings", bell(end.rings, manifest.channel_of(end), |rings| contains(doorbells, rings)))
     })?;
     each("programs", manifest.programs_of(record), |inner, program| {
         inner.field("image", contains(record.files, program.image))?;
+        inner.field("node", program.node < record.cores.count)?;
         let first = program.grants.start as usize;
         let grants = manifest.grants().get(first..).and_then(|rest| rest.get(..program.grants.count as usize));
         inner.field("grants", grants.map(|all| all.iter().all(|grant| contains(record.files, grant.file))))

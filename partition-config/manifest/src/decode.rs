@@ -231,7 +231,12 @@ impl<'a> Manifest<'a> {
         self.channels.get(end.channel as usize)
     }
 
-    /// The doorbell that an end rings.
+    /// The other end of the channel of `end`, if this manifest has it.
+    pub fn peer_of(&self, end: &End) -> Option<&'a End> {
+        self.ends.iter().find(|other| other.channel == end.channel && other.side != end.side)
+    }
+
+    /// The doorbell that an end rings, if it rings another partition.
     pub fn doorbell_of(&self, end: &End) -> Option<&'a Doorbell> {
         self.doorbells.get(end.rings as usize)
     }

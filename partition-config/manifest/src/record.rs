@@ -3,9 +3,11 @@
 /// First eight bytes of every manifest.
 pub const MAGIC: [u8; 8] = *b"SKERRYMF";
 /// Version of the layout; a decoder refuses every other.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// "No such index", wherever an index is optional.
 pub const NONE: u32 = u32::MAX;
+/// In place of a doorbell: the program at the other end belongs to the same partition, and its notification is signalled.
+pub const LOCAL: u32 = u32::MAX - 1;
 /// Longest name in bytes; names are zero-padded.
 pub const NAME_BYTES: usize = 32;
 
@@ -229,8 +231,26 @@ record! {
         grants: Range,
         /// Bits of [`program_flags`].
         flags: u32,
-        /// Zero.
-        reserved: u32,
+        /// Position of its core among the partition's.
+        node: u32,
+    }
+}
+
+/// Stands between the two names of a program whose partition was merged with others: `partition/program`. Names of the
+/// system file have no such character.
+pub const MERGED: char = '/';
+
+impl Program {
+    /// Whether its name carries that of the partition it comes from.
+    pub fn is_merged(&self) -> bool {
+        self.name.as_str().contains(MERGED)
+    }
+
+    /// The names that the program itself is told, whatever its partition was merged with: the partition's and its own.
+    pub fn names(&self, partition: &Partition) -> (Name, Name) {
+        let names = self.name.as_str().split_once(MERGED);
+        let names = names.and_then(|(home, own)| Some((Name::new(home)?, Name::new(own)?)));
+        names.unwrap_or((partition.name, self.name))
     }
 }
 
@@ -243,14 +263,22 @@ pub mod program_flags {
 }
 
 record! {
-    /// A shared-memory channel. In a partition manifest only those with an end in the partition.
+    /// A shared-memory channel. In a partition manifest only those with an end in the partition; one with both ends there
+    /// is that partition's own affair, and in no other manifest.
     Channel {
         /// Name, unique in the system.
         name: Name,
-        /// Physical base.
+        /// Physical base; 0 if both ends are in the partition, whose root task then takes memory of its own.
         base: u64,
         /// Size in bytes, a multiple of 4096.
         size: u64,
+    }
+}
+
+impl Channel {
+    /// Whether both ends are in one partition.
+    pub const fn is_local(&self) -> bool {
+        self.base == 0
     }
 }
 
@@ -265,9 +293,9 @@ record! {
         access: u32,
         /// 0 for the end listed first, 1 for the other.
         side: u32,
-        /// Index into `doorbells` of the doorbell this end rings, or [`NONE`].
+        /// Index into `doorbells` of the doorbell this end rings, or [`LOCAL`], or [`NONE`].
         rings: u32,
-        /// Vector of the doorbell this end hears (see crate `ipi`), or [`NONE`].
+        /// Vector of the doorbell this end hears (see crate `ipi`), or [`LOCAL`], or [`NONE`].
         hears: u32,
     }
 }

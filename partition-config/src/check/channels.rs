@@ -18,6 +18,13 @@ pub(super) struct Draft {
     pub ends: Option<[End; 2]>,
 }
 
+impl Draft {
+    /// Whether both ends are in one partition.
+    pub fn is_local(&self) -> bool {
+        self.ends.as_ref().is_some_and(|[first, second]| first.partition == second.partition)
+    }
+}
+
 /// What `partition/program` can name.
 struct Target {
     path: String,

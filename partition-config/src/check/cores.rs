@@ -1,10 +1,11 @@
-//! Cores: each belongs to one partition.
+//! Cores: each belongs to one partition, and each program runs on one of its partition's.
 
 use super::{items, name_of, name_span};
 use crate::code::Code;
 use crate::diagnostic::{Finding, Findings, Span};
 use crate::read::Spot;
 use crate::schema::Partition;
+use manifest::handoff::MAX_CORES;
 use std::collections::BTreeMap;
 
 /// Highest logical core: local APIC ids have 8 bits, and 255 is the broadcast.
@@ -26,13 +27,12 @@ pub(super) fn resolve(partitions: &[Spot<Partition>], findings: &mut Findings) -
             let finding = Finding::new(Code::CoreNone, message, &list.span, "an empty list");
             findings.add(finding.help("name a core, or leave `cores` out to get the first free one"));
         }
-        if list.value.len() > 1 {
+        if list.value.len() > MAX_CORES {
             let message = format!("partition `{}` has {} cores", name_of(&partition.value), list.value.len());
-            let finding = Finding::new(Code::SmpUnsupported, message, &list.span, "only one core is possible today");
-            findings.add(finding.help(
-                "the kernel for partitions with several cores (SMP) does not exist yet: \
-                 make one partition for each core, and connect them with channels",
-            ));
+            let finding = Finding::new(Code::CoreMany, message, &list.span, "too many for one kernel");
+            findings.add(finding.help(format!(
+                "one kernel runs on at most {MAX_CORES} cores: make several partitions, and connect them with channels"
+            )));
         }
     }
     for (index, (partition, cores)) in partitions.iter().zip(&mut resolved).enumerate() {
@@ -52,6 +52,24 @@ pub(super) fn resolve(partitions: &[Spot<Partition>], findings: &mut Findings) -
         }
     }
     resolved
+}
+
+/// For each program of `partition`, the position of its core among the partition's `cores`: the one it names, or the
+/// next in turn.
+pub(super) fn nodes(partition: &Partition, cores: &[u32], findings: &mut Findings) -> Vec<usize> {
+    let mut turn = (0..cores.len()).cycle();
+    let nodes = items(&partition.program).iter().map(|program| {
+        let Some(core) = &program.value.core else { return turn.next().unwrap_or(0) };
+        let position = cores.iter().position(|own| *own == core.value);
+        position.unwrap_or_else(|| {
+            let message = format!("partition `{}` does not have core {}", name_of(partition), core.value);
+            let finding = Finding::new(Code::ProgramCore, message, &core.span, "another partition's, or nobody's");
+            let own: Vec<_> = cores.iter().map(u32::to_string).collect();
+            findings.add(finding.help(format!("its cores are: {}", own.join(", "))));
+            0
+        })
+    });
+    nodes.collect()
 }
 
 fn claim(

@@ -1,10 +1,12 @@
-//! Doorbells: every one gets a vector of its own at the core that hears it.
+//! Doorbells: every one gets a vector of its own in the partition that hears it. Programs of one partition need none:
+//! they signal each other's notifications.
 
 use super::channels::Draft;
+use super::programs::Software;
 use super::{items, name_span};
 use crate::code::Code;
 use crate::diagnostic::{Finding, Findings, Span};
-use crate::plan::Doorbell;
+use crate::plan::{Bell, Doorbell, End};
 use crate::read::Spot;
 use crate::schema::{self, Doorbells};
 use ipi::{DOORBELL_COUNT, DOORBELL_FIRST, DOORBELL_LAST};
@@ -17,6 +19,8 @@ struct Wish {
     /// 0: rung by the first end.
     side: usize,
     core: u32,
+    /// The partition that hears it.
+    receiver: usize,
     /// The partition that rings it.
     sender: usize,
     /// The vector that the file names.
@@ -25,22 +29,27 @@ struct Wish {
     span: Span,
 }
 
-/// For each channel, the doorbell that the first end rings, and the one that the second end rings.
+/// For each channel, the bell that the first end rings, and the one that the second end rings.
 pub(super) fn resolve(
     file: &schema::File,
     drafts: &[Draft],
     cores: &[Vec<u32>],
+    software: &[Software],
     findings: &mut Findings,
-) -> Vec<[Option<Doorbell>; 2]> {
-    let wishes = wishes(items(&file.channel), drafts, cores, findings);
+) -> Vec<[Option<Bell>; 2]> {
     let mut resolved = vec![[None, None]; drafts.len()];
-    let mut taken = BTreeMap::<(u32, u32), Span>::new();
+    let core_of = |end: &End| {
+        let program = software.get(end.partition).and_then(|software| software.programs.get(end.program));
+        cores.get(end.partition)?.get(program.map_or(0, |program| program.node)).copied()
+    };
+    let wishes = wishes(items(&file.channel), drafts, core_of, &mut resolved, findings);
+    let mut taken = BTreeMap::<(usize, u32), Span>::new();
     let mut routes = BTreeMap::<usize, usize>::new();
     // What the file names comes first, so that the rest can go around it.
     let (named, open): (Vec<_>, Vec<_>) = wishes.into_iter().partition(|wish| wish.vector.is_some());
     for wish in named.into_iter().chain(open) {
         let Some(vector) = vector(&wish, &taken, findings) else { continue };
-        let key = (wish.core, vector);
+        let key = (wish.receiver, vector);
         if let Some(first) = taken.get(&key) {
             let message = format!("vector {vector:#x} of core {} is another doorbell's already", wish.core);
             let finding = Finding::new(Code::DoorbellTaken, message, &wish.span, "the same vector at the same core");
@@ -50,7 +59,7 @@ pub(super) fn resolve(
         taken.insert(key, wish.span.clone());
         *routes.entry(wish.sender).or_default() += 1;
         if let Some(slot) = resolved.get_mut(wish.channel).and_then(|pair| pair.get_mut(wish.side)) {
-            *slot = Some(Doorbell { core: wish.core, vector });
+            *slot = Some(Bell::Doorbell(Doorbell { core: wish.core, vector }));
         }
     }
     for (sender, count) in routes.into_iter().filter(|(_, count)| *count > MAX_ROUTES) {
@@ -62,14 +71,16 @@ pub(super) fn resolve(
     resolved
 }
 
+/// The doorbells that get vectors; `resolved` gets the bells that need none.
 fn wishes(
     channels: &[Spot<schema::Channel>],
     drafts: &[Draft],
-    cores: &[Vec<u32>],
+    core_of: impl Fn(&End) -> Option<u32>,
+    resolved: &mut [[Option<Bell>; 2]],
     findings: &mut Findings,
 ) -> Vec<Wish> {
     let mut wishes = Vec::new();
-    for (index, (channel, draft)) in channels.iter().zip(drafts).enumerate() {
+    for (index, ((channel, draft), bells)) in channels.iter().zip(drafts).zip(resolved).enumerate() {
         let choice = channel.value.doorbells.as_ref().map_or(Doorbells::Both, |choice| choice.value);
         let forward = matches!(choice, Doorbells::Both | Doorbells::Forward);
         let backward = matches!(choice, Doorbells::Both | Doorbells::Backward);
@@ -77,26 +88,35 @@ fn wishes(
             (0, forward, &channel.value.forward_vector, "forward"),
             (1, backward, &channel.value.backward_vector, "backward"),
         ];
-        for (side, exists, vector, direction) in sides {
-            if let (false, Some(vector)) = (exists, vector) {
+        for ((side, exists, vector, direction), bell) in sides.into_iter().zip(bells) {
+            if let (true, Some(vector)) = (!exists || draft.is_local(), vector) {
                 let message = format!("this channel has no {direction} doorbell");
                 let finding = Finding::new(Code::DoorbellVector, message, &vector.span, "a vector for nothing");
-                findings.add(finding.help("remove the vector, or change `doorbells`"));
+                let help = match draft.is_local() {
+                    true => "remove the vector: programs of one partition signal each other without an interrupt",
+                    false => "remove the vector, or change `doorbells`",
+                };
+                findings.add(finding.help(help));
+            }
+            if exists && draft.is_local() {
+                *bell = Some(Bell::Notification);
+                continue;
             }
             let Some(ends) = draft.ends.as_ref().filter(|_| exists) else { continue };
             let [first, second] = ends;
             let (sender, receiver) = if side == 0 { (first, second) } else { (second, first) };
-            let Some(&core) = cores.get(receiver.partition).and_then(|cores| cores.first()) else { continue };
+            let Some(core) = core_of(receiver) else { continue };
             let name = channel.value.name.as_ref().map_or(&channel.span, |name| &name.span);
             let span = vector.as_ref().map_or(name, |vector| &vector.span).clone();
-            wishes.push(Wish { channel: index, side, core, sender: sender.partition, vector: vector.clone(), span });
+            let (receiver, sender) = (receiver.partition, sender.partition);
+            wishes.push(Wish { channel: index, side, core, receiver, sender, vector: vector.clone(), span });
         }
     }
     wishes
 }
 
 /// The vector named, if it is one; else the first free one.
-fn vector(wish: &Wish, taken: &BTreeMap<(u32, u32), Span>, findings: &mut Findings) -> Option<u32> {
+fn vector(wish: &Wish, taken: &BTreeMap<(usize, u32), Span>, findings: &mut Findings) -> Option<u32> {
     let range = u32::from(DOORBELL_FIRST)..=u32::from(DOORBELL_LAST);
     if let Some(named) = &wish.vector {
         if range.contains(&named.value) {
@@ -107,7 +127,7 @@ fn vector(wish: &Wish, taken: &BTreeMap<(u32, u32), Span>, findings: &mut Findin
         findings.add(finding.help(format!("doorbell vectors are {DOORBELL_FIRST:#x} to {DOORBELL_LAST:#x}")));
         return None;
     }
-    let free = range.into_iter().find(|&vector| !taken.contains_key(&(wish.core, vector)));
+    let free = range.into_iter().find(|&vector| !taken.contains_key(&(wish.receiver, vector)));
     if free.is_none() {
         let message = format!("core {} has no doorbell vector left", wish.core);
         let finding = Finding::new(Code::DoorbellExhausted, message, &wish.span, "one doorbell too many");

@@ -6,7 +6,6 @@ use super::programs::Software;
 use super::{defaults, items, name_of, name_span};
 use crate::code::Code;
 use crate::diagnostic::{Finding, Findings, Span};
-use crate::elf::Image;
 use crate::need::{self, Parts, round_up};
 use crate::place::{DEVICE_HOLE, LOADER_HOLE, Occupied, PHYSICAL_END, WINDOW_END};
 use crate::plan::Need;
@@ -17,7 +16,6 @@ use manifest::handoff::MAX_MEMORY;
 
 /// What has to fit.
 pub(super) struct Contents<'a> {
-    pub kernel: &'a Image,
     pub software: &'a [Software],
     pub cores: &'a [Vec<u32>],
     pub devices: &'a [Devices],
@@ -103,6 +101,9 @@ pub(super) fn resolve(file: &schema::File, contents: &Contents<'_>, findings: &m
     let channels = items(&file.channel).iter().zip(contents.channels);
     let channels = channels.map(|(channel, draft)| {
         let align = draft.size.checked_next_power_of_two().unwrap_or(LARGE_PAGE).clamp(PAGE, LARGE_PAGE);
+        if draft.is_local() {
+            return Extent { base: 0, size: draft.size };
+        }
         occupied.place(draft.size, align).unwrap_or_else(|| {
             let message = format!("there is no place for channel `{}`", draft.name);
             let span = channel.value.size.as_ref().map_or(&channel.span, |size| &size.span);
@@ -121,14 +122,16 @@ fn default_span<'a>(partition: &'a Spot<schema::Partition>, default: Option<&'a 
 fn need(index: usize, contents: &Contents<'_>, window_bytes: Option<u64>) -> Need {
     let Some(software) = contents.software.get(index) else { return Need::default() };
     let ends = |draft: &&Draft| draft.ends.iter().flatten().any(|end| end.partition == index);
-    let channels = contents.channels.iter().filter(ends).map(|draft| draft.size);
+    let channels = contents.channels.iter().filter(ends);
+    let own = channels.clone().filter(|draft| draft.is_local()).map(|draft| draft.size);
     let parts = Parts {
-        kernel_span: contents.kernel.span_bytes,
+        kernel_span: software.kernel.span_bytes,
         root_span: software.root_task.span_bytes,
         cores: contents.cores.get(index).map_or(1, |cores| cores.len() as u64),
         files: &software.files,
         programs: &software.loads,
-        mapped: channels.fold(software.granted_bytes, u64::saturating_add),
+        channels: own.fold(0, u64::saturating_add),
+        mapped: channels.map(|draft| draft.size).fold(software.granted_bytes, u64::saturating_add),
     };
     need::of(&parts, window_bytes)
 }

@@ -42,13 +42,13 @@ fn resolve(source_name: &str, file: &File, images: &dyn Images, findings: &mut F
     names::check(file, findings);
     let cores = cores::resolve(partitions, findings);
     let devices = devices::resolve(partitions, findings);
-    let (kernel, software) = programs::resolve(file, images, findings);
+    let software = programs::resolve(file, &cores, images, findings);
     let drafts = channels::resolve(file, findings);
-    let doorbells = doorbells::resolve(file, &drafts, &cores, findings);
+    let doorbells = doorbells::resolve(file, &drafts, &cores, &software, findings);
     limits(partitions, &devices, &drafts, findings);
     let memory = memory::resolve(
         file,
-        &memory::Contents { kernel: &kernel, software: &software, cores: &cores, devices: &devices, channels: &drafts },
+        &memory::Contents { software: &software, cores: &cores, devices: &devices, channels: &drafts },
         findings,
     );
 
@@ -64,6 +64,7 @@ fn resolve(source_name: &str, file: &File, images: &dyn Images, findings: &mut F
             ports: devices.ports,
             interrupts: devices.interrupts,
             console: devices.console,
+            kernel: software.kernel.content,
             root_task: software.root_task.content,
             root_kind: software.root_kind,
             programs: software.programs,
@@ -78,7 +79,7 @@ fn resolve(source_name: &str, file: &File, images: &dyn Images, findings: &mut F
             Some(Channel { name: draft.name, memory, ends: [first, second] })
         })
         .collect();
-    Plan { name: system_name(source_name, file), kernel: kernel.content, partitions, channels }
+    Plan { name: system_name(source_name, file), partitions, channels }
 }
 
 /// What a kernel instance can be given: see `manifest::handoff`.
@@ -90,7 +91,8 @@ fn limits(
 ) {
     use manifest::handoff::{MAX_DEVICES, MAX_PORTS};
     for (index, (partition, devices)) in partitions.iter().zip(devices).enumerate() {
-        let ends = channels.iter().flat_map(|channel| channel.ends.iter().flatten());
+        let ends =
+            channels.iter().filter(|channel| !channel.is_local()).flat_map(|channel| channel.ends.iter().flatten());
         let ranges = devices.mmio.len() + ends.filter(|end| end.partition == index).count();
         let mut refuse = |what: &str, count: usize, most: usize| {
             let message = format!("partition `{}` has {count} {what}, the most is {most}", name_of(&partition.value));

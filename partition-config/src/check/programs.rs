@@ -26,6 +26,7 @@ const PERIOD_LAST_US: u64 = 3_600_000_000;
 /// What runs in a partition.
 #[derive(Clone, Debug)]
 pub(super) struct Software {
+    pub kernel: Image,
     pub root_task: Image,
     pub root_kind: RootKind,
     pub programs: Vec<Program>,
@@ -43,20 +44,30 @@ struct Library<'a> {
     data: BTreeMap<(String, String), Option<Content>>,
 }
 
-/// The kernel, and the software of each partition.
-pub(super) fn resolve(file: &schema::File, images: &dyn Images, findings: &mut Findings) -> (Image, Vec<Software>) {
+/// The software of each partition.
+pub(super) fn resolve(
+    file: &schema::File,
+    cores: &[Vec<u32>],
+    images: &dyn Images,
+    findings: &mut Findings,
+) -> Vec<Software> {
     let mut library = Library { images, examined: BTreeMap::new(), data: BTreeMap::new() };
     let partitions = items(&file.partition);
     let place = partitions.first().map_or(&(0..0), name_span);
-    let kernel = built(images.kernel(), Kind::Kernel, "kernel", place, findings);
+    let mut kernels = BTreeMap::new();
+    let mut kernel = |cores: usize, findings: &mut Findings| -> Image {
+        let flavour = kernels.entry(cores > 1);
+        flavour.or_insert_with(|| built(images.kernel(cores), Kind::Kernel, "kernel", place, findings)).clone()
+    };
     let skerry = partitions.iter().any(|partition| partition.value.root_task.is_none());
     let root = match skerry {
         true => built(images.root_task(), Kind::RootTask, "root task", place, findings),
         false => nothing(),
     };
     let defaults = defaults(file);
-    let software = partitions.iter().map(|partition| {
+    let software = partitions.iter().zip(cores).map(|(partition, cores)| {
         let mut software = Software {
+            kernel: kernel(cores.len(), findings),
             root_task: root.clone(),
             root_kind: RootKind::Skerry,
             programs: Vec::new(),
@@ -70,8 +81,9 @@ pub(super) fn resolve(file: &schema::File, images: &dyn Images, findings: &mut F
         }
         either_programs_or_root_task(partition, findings);
         let mut positions = Positions::default();
-        for program in items(&partition.value.program) {
-            program_image(program, &mut software, &mut positions, &mut library, &defaults, findings);
+        let nodes = super::cores::nodes(&partition.value, cores, findings);
+        for (program, node) in items(&partition.value.program).iter().zip(nodes) {
+            program_image(program, node, &mut software, &mut positions, &mut library, &defaults, findings);
         }
         let programs = items(&partition.value.program).iter().zip(0..);
         for (program, index) in programs {
@@ -81,7 +93,7 @@ pub(super) fn resolve(file: &schema::File, images: &dyn Images, findings: &mut F
         }
         software
     });
-    (kernel, software.collect())
+    software.collect()
 }
 
 /// Where a partition has a file already.
@@ -208,6 +220,7 @@ fn image_help(code: Code, name: &str, images: &dyn Images) -> String {
 
 fn program_image(
     program: &Spot<schema::Program>,
+    node: usize,
     software: &mut Software,
     positions: &mut Positions,
     library: &mut Library<'_>,
@@ -231,6 +244,7 @@ fn program_image(
     }
     software.programs.push(Program {
         name: name.value,
+        node,
         image: position,
         priority: priority(value, defaults, findings),
         budget_us,

@@ -25,7 +25,7 @@ name = "a"
 cores = [2, 2]
 program = [{ image = "hello" }]
 "#,
-        codes: &[Code::CoreTwice, Code::SmpUnsupported],
+        codes: &[Code::CoreTwice],
         culprit: r#"2]"#,
     },
     Case {
@@ -49,14 +49,14 @@ program = [{ image = "hello" }]
         culprit: r#"[]"#,
     },
     Case {
-        name: "partition-with-two-cores",
+        name: "partition-with-seventeen-cores",
         text: r#"[[partition]]
 name = "a"
-cores = [0, 1]
+cores = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
 program = [{ image = "hello" }]
 "#,
-        codes: &[Code::SmpUnsupported],
-        culprit: r#"[0, 1]"#,
+        codes: &[Code::CoreMany],
+        culprit: r#"[0, 1"#,
     },
     Case {
         name: "memory-misaligned",

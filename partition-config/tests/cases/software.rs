@@ -397,6 +397,29 @@ backward-vector = 0xa0
         culprit: r#"0xa0"#,
     },
     Case {
+        name: "vector-within-a-partition",
+        text: r#"[[partition]]
+name = "a"
+program = [{ name = "x", image = "hello" }, { name = "y", image = "hello" }]
+[[channel]]
+name = "c"
+ends = ["a/x", "a/y"]
+forward-vector = 0xa0
+"#,
+        codes: &[Code::DoorbellVector],
+        culprit: r#"0xa0"#,
+    },
+    Case {
+        name: "program-on-a-core-of-another",
+        text: r#"[[partition]]
+name = "a"
+cores = [0, 2]
+program = [{ image = "hello", core = 1 }]
+"#,
+        codes: &[Code::ProgramCore],
+        culprit: r#"1 }"#,
+    },
+    Case {
         name: "more-doorbells-than-vectors",
         text: MANY_CHANNELS,
         codes: &[Code::DoorbellExhausted, Code::DeviceTooMany],

@@ -1,11 +1,14 @@
 //! What connects a program to the outside: channels with their doorbells, and a driver's devices.
+//!
+//! A channel to a program of the same partition is memory of the partition, and its doorbell a badged capability to that
+//! program's notification. The program rings either by the same system call, and does not see which it is.
 
 use crate::error::{RootError, Step};
 use crate::objects::place;
 use crate::partition::Site;
 use crate::program::Draft;
-use manifest::irq;
-use runtime::env::{Channel, Device, Irq, NONE, Ports};
+use manifest::{End, LOCAL, NONE, irq};
+use runtime::env::{self, Channel, Device, Irq, Ports};
 use runtime::layout::{AREA_ALIGN, BADGE_BITS, CHANNEL_BASE, DEVICE_BASE, MAX_CHANNELS, slot};
 use sel4::{CPtr, CapRights, IoApicPin, IrqHandler, MsiSource, Notification, Polarity, Trigger, VmAttributes, initial};
 
@@ -23,7 +26,13 @@ pub fn connect(site: &mut Site<'_>, draft: &mut Draft, program: u32) -> Result<(
             1 => CapRights::READ,
             _ => CapRights::READ_WRITE,
         };
-        let frames = site.ranges.get(channel.base, channel.size)?;
+        let frames = match channel.is_local() {
+            false => site.ranges.get(channel.base, channel.size)?,
+            true => {
+                let own = site.local.iter_mut().find(|(number, _)| *number == end.channel);
+                &mut own.ok_or(RootError::Record("channel"))?.1
+            }
+        };
         let base = vaddr + frames.skew();
         draft.vspace.map_frames(&mut site.objects, frames, base, rights, VmAttributes::WRITE_BACK)?;
         vaddr = (base + channel.size).next_multiple_of(AREA_ALIGN) + AREA_ALIGN;
@@ -34,23 +43,43 @@ pub fn connect(site: &mut Site<'_>, draft: &mut Draft, program: u32) -> Result<(
             size: channel.size,
             access: end.access,
             side: end.side,
-            doorbell: NONE,
-            badge_bit: NONE,
+            doorbell: env::NONE,
+            badge_bit: env::NONE,
         };
-        if let Some(doorbell) = site.manifest.doorbell_of(end) {
-            let at = slot::FIRST_DOORBELL + count as u64;
+        let at = slot::FIRST_DOORBELL + count as u64;
+        if end.rings == LOCAL {
+            let (notification, bit) = peer(site, end)?;
+            let badged = draft.slot(at).mint_from(place(notification.cptr()), CapRights::WRITE, 1 << bit);
+            badged.step("give it a neighbour's notification")?;
+            record.doorbell = at as u32;
+        } else if let Some(doorbell) = site.manifest.doorbell_of(end) {
             initial::IRQ_CONTROL.issue_doorbell(draft.slot(at), doorbell.route.into()).step("issue a doorbell")?;
             record.doorbell = at as u32;
         }
         if end.hears != NONE {
+            record.badge_bit = count as u32;
+        }
+        if ![NONE, LOCAL].contains(&end.hears) {
             let handler = site.objects.slot()?;
             initial::IRQ_CONTROL.hear_doorbell(handler, end.hears.into()).step("hear a doorbell")?;
             bind(site, draft, handler.index, count as u32)?;
-            record.badge_bit = count as u32;
         }
         draft.env.channels.push(record);
     }
     Ok(())
+}
+
+/// The notification of the program at the other end, and the bit of its badge that stands for this channel there.
+fn peer(site: &Site<'_>, end: &End) -> Result<(Notification, u32), RootError> {
+    let peer = site.manifest.peer_of(end).ok_or(RootError::Record("other end"))?;
+    let index = peer.program.wrapping_sub(site.partition.programs.start) as usize;
+    let notification = site.notifications.get(index).ok_or(RootError::Record("program"))?;
+    let mut ends = site.manifest.ends_of_program(peer.program);
+    let bit = ends.position(|(_, other)| core::ptr::eq(other, peer)).ok_or(RootError::Record("other end"))?;
+    if bit >= MAX_CHANNELS {
+        return Err(RootError::TooMany("channels"));
+    }
+    Ok((*notification, bit as u32))
 }
 
 /// Has the handler in `handler` set bit `bit` of the badge of the program's notification.

@@ -4,6 +4,7 @@
 //! starts a record is replaced in its text.
 
 use core::fmt;
+use manifest::Name;
 
 /// Starts a control record at the beginning of a line.
 const RECORD: u8 = 0x1e;
@@ -47,6 +48,7 @@ impl fmt::Display for Record<'_> {
 pub struct Console {
     put: fn(u8),
     line: Line,
+    speaker: Option<Name>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -58,11 +60,22 @@ enum Line {
 impl Console {
     /// A console that `put` puts bytes on.
     pub fn new(put: fn(u8)) -> Self {
-        Self { put, line: Line::Fresh }
+        Self { put, line: Line::Fresh, speaker: None }
+    }
+
+    /// Has every line from here on begin with this name: programs of a merged partition share a console.
+    pub fn speak_as(&mut self, speaker: Option<Name>) {
+        if self.speaker != speaker {
+            self.fresh_line();
+            self.speaker = speaker;
+        }
     }
 
     /// Prints a byte of a program's text.
     pub fn put(&mut self, byte: u8) {
+        if let (Line::Fresh, Some(name)) = (&self.line, self.speaker) {
+            name.as_str().bytes().chain(*b": ").for_each(self.put);
+        }
         let byte = if byte == RECORD { b'?' } else { byte };
         (self.put)(byte);
         self.line = if byte == b'\n' { Line::Fresh } else { Line::Begun };
@@ -78,6 +91,7 @@ impl Console {
     /// Prints a control record.
     pub fn record(&mut self, record: Record<'_>) {
         self.fresh_line();
+        self.speaker = None;
         (self.put)(RECORD);
         let _ = fmt::write(self, format_args!("{record}\n"));
     }
@@ -97,6 +111,22 @@ mod tests {
 
     thread_local! {
         static OUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+
+    #[test]
+    fn lines_of_several_speakers_begin_with_their_names_and_do_not_mix() {
+        let mut console = Console::new(|byte| OUT.with_borrow_mut(|out| out.push(byte)));
+        let mut say = |name: &str, text: &str| {
+            console.speak_as(Name::new(name));
+            text.bytes().for_each(|byte| console.put(byte));
+        };
+        say("a/x", "one\ntwo ");
+        say("b/y", "three\n");
+        say("a/x", "four ");
+        say("a/x", "five\n");
+        console.record(Record::Exit { program: "a/x", code: 0 });
+        let out = OUT.with_borrow(|out| String::from_utf8(out.clone()).unwrap());
+        assert_eq!(out, "a/x: one\na/x: two \nb/y: three\na/x: four five\n\x1eexit a/x 0\n");
     }
 
     #[test]

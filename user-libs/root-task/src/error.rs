@@ -32,6 +32,8 @@ pub enum RootError {
     OutOfSlots,
     /// A channel, file or device lies where this partition has no memory of that kind.
     Device(DeviceError),
+    /// The kernel gave no scheduling control for this core of the partition.
+    NoCore(u32),
     /// A record of the manifest points nowhere.
     Record(&'static str),
     /// A program file cannot be started.
@@ -73,6 +75,7 @@ impl fmt::Display for RootError {
             Self::Device(DeviceError::Passed(address)) => {
                 write!(f, "physical address {address:#x} overlaps memory that is in use")
             }
+            Self::NoCore(node) => write!(f, "the kernel gives no time on the partition's core {node}"),
             Self::Record(what) => write!(f, "the manifest names a {what} that it does not have"),
             Self::Elf(error) => write!(f, "its image cannot be started: {error}"),
             Self::TooMany(what) => write!(f, "it has too many {what}"),

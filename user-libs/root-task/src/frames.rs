@@ -1,4 +1,5 @@
-//! Frames of physical ranges that exist before the root task does: files, channels, device registers.
+//! Frames that more than one address space may need: physical ranges that exist before the root task does (files,
+//! channels to other partitions, device registers), and channels between programs of the partition.
 //!
 //! Frames can be made in ascending order only, and a frame's capability can be mapped once only. So all ranges are
 //! collected first, made in order, and kept; later mappings use copies.
@@ -7,7 +8,7 @@ use crate::error::RootError;
 use crate::objects::{Objects, Run};
 use crate::vspace::copy_run;
 use alloc::vec::Vec;
-use sel4::Page;
+use sel4::{ObjectType, Page};
 
 /// The frames of one range.
 #[derive(Debug)]
@@ -26,6 +27,20 @@ enum Originals {
 }
 
 impl Frames {
+    /// New zeroed memory of `size` bytes (whole pages), in large pages where it can be.
+    pub fn fresh(objects: &mut Objects, size: u64) -> Result<Self, RootError> {
+        let (small, large) = (1u64 << abi::object::PAGE_BITS, 1u64 << abi::object::LARGE_PAGE_BITS);
+        let mut runs = Vec::new();
+        let mut left = size;
+        while left >= large {
+            let Ok(first) = objects.create(ObjectType::LargePage, 0) else { break };
+            runs.push(Run { first, bits: abi::object::LARGE_PAGE_BITS, count: 1 });
+            left -= large;
+        }
+        runs.extend(objects.create_many(ObjectType::Page4K, 0, left.div_ceil(small))?);
+        Ok(Self { base: 0, size, runs, state: Originals::Free })
+    }
+
     /// How far the range begins behind a large page's boundary: it must be mapped so, for large frames to fit.
     pub fn skew(&self) -> u64 {
         self.base % (1 << abi::object::LARGE_PAGE_BITS)

@@ -1,13 +1,13 @@
 //! The partition as its manifest describes it, and the order in which its parts are built.
 
 use crate::error::{RootError, Step};
-use crate::frames::Ranges;
+use crate::frames::{Frames, Ranges};
 use crate::objects::Objects;
 use crate::program::{self, Built};
 use crate::window::Windows;
 use alloc::vec::Vec;
 use manifest::{Manifest, Partition, Program};
-use sel4::{BootInfo, Endpoint, ObjectType, Reply, SchedControl};
+use sel4::{BootInfo, Endpoint, Notification, ObjectType, Reply, SchedControl};
 
 /// What every step of building needs.
 pub struct Site<'a> {
@@ -23,8 +23,12 @@ pub struct Site<'a> {
     pub partition: &'a Partition,
     /// What the kernel says about this instance.
     pub instance: abi::bootinfo::Instance,
-    /// Time of this core.
-    pub sched_control: SchedControl,
+    /// Time of each core of the partition.
+    pub cores: Vec<SchedControl>,
+    /// Where bells and interrupts arrive, for each program: made first, since each may be rung by any other.
+    pub notifications: Vec<Notification>,
+    /// Memory of the channels between programs of the partition, by channel number.
+    pub local: Vec<(u32, Frames)>,
     /// Where programs report to.
     pub endpoint: Endpoint,
 }
@@ -58,7 +62,9 @@ pub fn ranges(manifest: &Manifest<'_>, partition: &Partition, files_base: u64) -
     }
     for end in manifest.ends_of(partition) {
         let channel = manifest.channel_of(end).ok_or(RootError::Record("channel"))?;
-        ranges.push((channel.base, channel.size));
+        if !channel.is_local() {
+            ranges.push((channel.base, channel.size));
+        }
     }
     if manifest.programs_of(partition).iter().any(program::is_driver) {
         ranges.extend(manifest.devices_of(partition).iter().map(|device| (device.base, device.size)));
@@ -89,8 +95,17 @@ fn prepare<'a>(info: &BootInfo<'_>, manifest: Manifest<'a>, partition: &'a Parti
     let mut objects = Objects::new(info);
     let ranges = Ranges::new(&mut objects, ranges(&manifest, partition, instance.files_base)?)?;
     let endpoint = Endpoint::new(objects.create(ObjectType::Endpoint, 0)?);
-    let sched_control = info.sched_control(0).ok_or(RootError::Record("scheduling control"))?;
-    Ok(Site { objects, ranges, windows: Windows::new(), manifest, partition, instance, sched_control, endpoint })
+    let cores = (0..).map_while(|core| info.sched_control(core)).collect();
+    let mut notifications = Vec::new();
+    for _ in manifest.programs_of(partition) {
+        notifications.push(Notification::new(objects.create(ObjectType::Notification, 0)?));
+    }
+    let mut local = Vec::new();
+    for (channel, number) in manifest.channels().iter().zip(0..).filter(|(channel, _)| channel.is_local()) {
+        local.push((number, Frames::fresh(&mut objects, channel.size)?));
+    }
+    let windows = Windows::new();
+    Ok(Site { objects, ranges, windows, manifest, partition, instance, cores, notifications, local, endpoint })
 }
 
 /// Why the partition does not start.

@@ -22,6 +22,10 @@ use sel4::{
 pub struct Built {
     /// Its name.
     pub name: manifest::Name,
+    /// Its name, without that of the partition it comes from.
+    pub own_name: manifest::Name,
+    /// Whether its partition was merged with others.
+    pub is_merged: bool,
     /// Bits of [`program_flags`].
     pub flags: u32,
     /// Its thread.
@@ -63,9 +67,10 @@ pub fn granted<'a>(manifest: &Manifest<'a>, program: &Program) -> impl Iterator<
 pub fn build(site: &mut Site<'_>, index: u32, program: &Program) -> Result<Built, RootError> {
     let objects = &mut site.objects;
     let cnode = CNode::new(objects.create(ObjectType::CapTable, CNODE_BITS)?);
-    let notification = Notification::new(objects.create(ObjectType::Notification, 0)?);
+    let notification = *site.notifications.get(index as usize).ok_or(RootError::Record("program"))?;
     let vspace = VSpace::new(objects)?;
-    let env = EnvWriter::new(program.name, site.partition.name);
+    let (home, own_name) = program.names(site.partition);
+    let env = EnvWriter::new(own_name, home);
     let mut draft = Draft { vspace, cnode, notification, env };
     draft.env.header.tsc_mhz = site.instance.tsc_mhz;
     draft.env.header.loader_start_tsc = site.instance.loader_start_tsc;
@@ -81,7 +86,7 @@ pub fn build(site: &mut Site<'_>, index: u32, program: &Program) -> Result<Built
     }
     let tcb = make_thread(site, &mut draft, index, program, entry)?;
     write_env(site, draft)?;
-    Ok(Built { name: program.name, flags: program.flags, tcb })
+    Ok(Built { name: program.name, own_name, is_merged: program.is_merged(), flags: program.flags, tcb })
 }
 
 /// Copies the program's segments into fresh frames; gives its entry point.
@@ -170,7 +175,8 @@ fn make_thread(
     let space = sel4::Space { cspace: draft.cnode, guard, vspace: draft.vspace.root() };
     tcb.configure(space, IPC_BUFFER_BASE, buffer).step("configure its thread")?;
     let budget = Budget::new(program.budget_us, program.period_us);
-    site.sched_control.configure(context, budget).step("give it a budget")?;
+    let core = site.cores.get(program.node as usize).ok_or(RootError::NoCore(program.node))?;
+    core.configure(context, budget).step("give it a budget")?;
     let priority = program.priority.min(255) as u8;
     let reports = sel4::Endpoint::new(reports.index);
     tcb.set_sched_params(initial::TCB, priority, priority, context, reports).step("set its priority")?;

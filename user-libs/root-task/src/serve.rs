@@ -57,6 +57,7 @@ enum Answer {
 fn handle(running: &Running, console: &mut Console, tally: &mut Tally, received: &Received) -> Answer {
     let index = received.badge.wrapping_sub(1) as usize;
     let Some(program) = running.programs.get(index) else { return Answer::None };
+    console.speak_as(program.is_merged.then_some(program.name));
     let code = match received.message.info.label() {
         label::PRINT => {
             print(console, &received.message);
@@ -66,8 +67,8 @@ fn handle(running: &Running, console: &mut Console, tally: &mut Tally, received:
         _ => {
             console.fresh_line();
             let _ = match Fault::from_message(&received.message) {
-                Some(fault) => writeln!(console, "{}: {fault}", program.name.as_str()),
-                None => writeln!(console, "{}: sent a message that means nothing", program.name.as_str()),
+                Some(fault) => writeln!(console, "{}: {fault}", program.own_name.as_str()),
+                None => writeln!(console, "{}: sent a message that means nothing", program.own_name.as_str()),
             };
             EXIT_FAULT
         }

@@ -4,8 +4,9 @@
 mod kernel;
 
 use abi::bootinfo::{BootInfo as Page, Header, Instance, SlotRegion, UntypedDesc};
-use kernel::{Cap, Kernel, Script, install};
+use kernel::{CORES, Cap, FIRST_SCHED_CONTROL, Kernel, Script, install};
 use manifest::Manifest;
+use partition_config::plan::Bell;
 use partition_config::{Images, Plan, StubImages, check, need::file_area};
 use root_task::console::Console;
 use runtime::env::{self, Env};
@@ -112,7 +113,8 @@ fn boot(plan: &Plan, index: usize) -> (Rc<RefCell<Kernel>>, Page, Vec<u8>) {
     }
     let free = files_base + area.next_multiple_of(4096);
     kernel.phys_mut(free, slice.base + slice.size - free).fill(0xaa);
-    let mut ranges: Vec<_> = manifest.channels().iter().map(|channel| (channel.base, channel.size, 1)).collect();
+    let shared = manifest.channels().iter().filter(|channel| !channel.is_local());
+    let mut ranges: Vec<_> = shared.map(|channel| (channel.base, channel.size, 1)).collect();
     ranges.extend([(files_base, area.next_multiple_of(4096), 1), (free, slice.base + slice.size - free, 0)]);
 
     let mut page = Page::EMPTY;
@@ -127,7 +129,7 @@ fn boot(plan: &Plan, index: usize) -> (Rc<RefCell<Kernel>>, Page, Vec<u8>) {
     }
     page.untyped = SlotRegion { start: first, end: first + count as u64 };
     page.empty = SlotRegion { start: first + count as u64, end: 1 << 13 };
-    page.schedcontrol = SlotRegion { start: 20, end: 21 };
+    page.schedcontrol = SlotRegion { start: FIRST_SCHED_CONTROL, end: FIRST_SCHED_CONTROL + CORES };
     let mut extra = Vec::new();
     let mut chunk = |id: u64, contents: &[u8]| {
         extra.extend_from_slice(&id.to_le_bytes());
@@ -225,7 +227,7 @@ fn channels_and_doorbells_are_where_the_startup_block_says() {
     let (talker, second) = (&kernel.threads[1], &kernel.threads[2]);
     let env = read_env(&kernel, talker.space);
     assert_eq!(env.args().collect::<Vec<_>>(), ["7", "0x10"]);
-    assert_eq!((talker.priority, kernel.contexts[talker.context.unwrap()]), (9, (2000, 10_000)));
+    assert_eq!((talker.priority, kernel.contexts[talker.context.unwrap()]), (9, (2000, 10_000, 0)));
 
     let [line, within] = env.channels() else { panic!("two channels") };
     assert_eq!((line.name.as_str(), line.size, line.access, line.side), ("line", 68 << 10, 3, 0));
@@ -238,7 +240,7 @@ fn channels_and_doorbells_are_where_the_startup_block_says() {
     assert!(kernel.read(talker.space, line.base + memory.size, 1).is_none());
     assert_eq!(kernel.slots[talker.cnode][&line.doorbell.into()], Cap::Doorbell { route: 0 });
     let Cap::Notification { id, .. } = kernel.slots[talker.cnode][&slot::NOTIFICATION] else { panic!() };
-    let heard = plan.heard_by(&plan.channels[0], 0).unwrap();
+    let heard = plan.heard_by(&plan.channels[0], 0).and_then(Bell::doorbell).unwrap();
     assert!(kernel.handlers.contains(&(heard.vector.into(), Some((id, 1 << line.badge_bit)))));
 
     // A channel within the partition: the same frames in both programs, with the rights of each end.
@@ -246,6 +248,45 @@ fn channels_and_doorbells_are_where_the_startup_block_says() {
     let frame = |space: usize, base: u64| kernel.spaces[space].pages[&base];
     let (ours, theirs) = (frame(talker.space, within.base), frame(second.space, other.base));
     assert_eq!((ours.0, ours.2, theirs.2), (theirs.0, 2, 3));
+    signals(&kernel, (1, within), (2, &other));
+    signals(&kernel, (2, &other), (1, within));
+}
+
+/// What thread `from` rings for its channel end is the notification of thread `to`, with the bit of the other end.
+#[track_caller]
+fn signals(kernel: &Kernel, (from, ours): (usize, &env::Channel), (to, theirs): (usize, &env::Channel)) {
+    let Cap::Notification { id, badge: 0 } = kernel.slots[kernel.threads[to].cnode][&slot::NOTIFICATION] else {
+        panic!("thread {to} has no notification")
+    };
+    let rung = &kernel.slots[kernel.threads[from].cnode][&ours.doorbell.into()];
+    assert_eq!(*rung, Cap::Notification { id, badge: 1 << theirs.badge_bit });
+}
+
+#[test]
+fn a_merged_system_is_built_by_one_root_task_and_its_programs_cannot_tell() {
+    let _turn = turn();
+    let plan = plan().merged(1, &StubImages::default()).expect("two partitions become one");
+    let (kernel, page, extra) = boot(&plan, 0);
+    install(&kernel);
+    let running = root_task::start(&BootInfo::from_parts(&page, &extra)).expect("it starts");
+    let names: Vec<_> = running.programs.iter().map(|program| program.name.as_str().to_owned()).collect();
+    assert_eq!(names, ["west/talker", "west/second", "east/listener"]);
+    let kernel = kernel.borrow();
+    let envs: Vec<_> = kernel.threads[1..].iter().map(|thread| read_env(&kernel, thread.space)).collect();
+    let told: Vec<_> = envs.iter().map(|env| (env.partition(), env.program())).collect();
+    assert_eq!(told, [("west", "talker"), ("west", "second"), ("east", "listener")]);
+    let cores: Vec<_> = kernel.threads[1..].iter().map(|thread| kernel.contexts[thread.context.unwrap()].2).collect();
+    assert_eq!(cores, [0, 0, 1], "each program on the core that its partition had");
+    assert!(kernel.handlers.is_empty(), "nobody hears a doorbell");
+    let (ours, theirs) = (envs[0].channels()[0], envs[2].channels()[0]);
+    assert_eq!((ours.name, ours.size), (theirs.name, theirs.size));
+    for offset in (0..ours.size).step_by(4096) {
+        let frame = |thread: usize, base: u64| kernel.spaces[kernel.threads[thread].space].pages[&(base + offset)];
+        assert_eq!(frame(1, ours.base), frame(3, theirs.base), "the same memory at both ends");
+    }
+    assert_eq!(kernel.read(kernel.threads[1].space, ours.base, 4096).unwrap(), [0; 4096]);
+    signals(&kernel, (1, &ours), (3, &theirs));
+    signals(&kernel, (3, &theirs), (1, &ours));
 }
 
 thread_local! {

@@ -6,6 +6,7 @@ use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::artifacts::Artifacts;
+use xtask::form::Form;
 use xtask::images::{Checked, Inputs, check_file};
 use xtask::{iso, tools};
 
@@ -20,15 +21,19 @@ pub struct Arguments {
     /// A file to hand to the programs that are granted one as `input`.
     #[arg(long)]
     input: Option<PathBuf>,
+    #[command(flatten)]
+    form: Form,
 }
 
 /// Writes an image.
 pub fn image(arguments: &Arguments) -> Result<ExitCode> {
     tools::ensure(&[tools::BUILD, tools::ISO])?;
     let artifacts = Artifacts::build()?;
-    match check_file(&arguments.file, &artifacts, &Inputs { input: arguments.input.clone() })? {
+    let inputs = Inputs { input: arguments.input.clone(), form: arguments.form };
+    match check_file(&arguments.file, &artifacts, &inputs)? {
         Checked::Refused(report) => Ok(print_refusal(report)),
         Checked::Accepted(plan) => {
+            let plan = arguments.form.apply(*plan, &artifacts)?;
             iso::write(&artifacts.loader()?, &plan.archive().bytes, &arguments.output)?;
             let size = std::fs::metadata(&arguments.output)?.len();
             println!("{}: {:.1} MiB, boots by BIOS and UEFI", arguments.output.display(), size as f64 / 1048576.0);

@@ -3,13 +3,14 @@
 use super::show::Show;
 use super::{BAD, GOOD, PLAIN, QUIET, print_refusal};
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use xtask::artifacts::Artifacts;
 use xtask::console::Line;
 use xtask::engine::{Engine, Inspection};
+use xtask::form::Form;
 use xtask::images::{Checked, Inputs, check_file};
 use xtask::launch::{Start, launch};
 use xtask::session::{Report, Until, watch};
@@ -39,34 +40,22 @@ pub struct Arguments {
     /// Count time in executed instructions (QEMU `-icount shift=0,sleep=off`): slower, and repeats exactly.
     #[arg(long)]
     icount: bool,
-    /// How the kernel runs on several cores.
-    #[arg(long, value_enum, default_value = "multikernel")]
-    mode: Mode,
-}
-
-/// How the kernel runs on several cores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Mode {
-    /// One instance of the lock-free kernel per core.
-    Multikernel,
-    /// One kernel with locks on all cores (does not exist yet).
-    Smp,
+    #[command(flatten)]
+    form: Form,
 }
 
 /// Boots a system.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    if arguments.mode == Mode::Smp {
-        bail!("--mode smp does not exist yet: there is no SMP kernel, only the multikernel");
-    }
     match arguments.engine {
         Engine::Qemu => tools::ensure(&[tools::BUILD, tools::QEMU])?,
         Engine::Bochs => tools::ensure(&[tools::BUILD, tools::ISO, tools::BOCHS])?,
     }
     let artifacts = Artifacts::build()?;
     let file = arguments.file.clone().unwrap_or_else(|| workspace::systems_dir().join("pipeline.toml"));
-    let mut plan = match check_file(&file, &artifacts, &Inputs { input: arguments.input.clone() })? {
+    let inputs = Inputs { input: arguments.input.clone(), form: arguments.form };
+    let mut plan = match check_file(&file, &artifacts, &inputs)? {
         Checked::Refused(report) => return Ok(print_refusal(report)),
-        Checked::Accepted(plan) => plan,
+        Checked::Accepted(plan) => arguments.form.apply(*plan, &artifacts)?,
     };
     if let Some(top) = arguments.top {
         launch::set_arguments(&mut plan, "reporter", &[top.to_string()]);
@@ -81,8 +70,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut started = launch(&plan, &artifacts, &start)?;
     let plural = |count: usize, noun| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     let cores = arguments.cores.unwrap_or_else(|| plan.core_count()) as usize;
-    let (partitions, cores) = (plural(members.len(), "partition"), plural(cores, "core"));
-    anstream::println!("{QUIET}booting {}: {partitions}, {cores}{PLAIN}", plan.name);
+    let (kernels, cores) = (plural(plan.partitions.len(), "kernel"), plural(cores, "core"));
+    anstream::println!("{QUIET}booting {}: {}, {kernels}, {cores}{PLAIN}", plan.name, arguments.form);
     let show = Show::new(&members);
     let patience = Duration::from_secs(arguments.timeout);
     let show = |owner: Option<usize>, line: &Line| show.line(owner, line);

@@ -3,7 +3,7 @@
 use super::*;
 
 fn member(name: &str, work: Work) -> Member {
-    Member { name: name.into(), console: Some(ConsolePort::Uart(0x3f8)), work }
+    Member { name: name.into(), console: Some(ConsolePort::Uart(0x3f8)), work, jobs: None }
 }
 
 /// The state after each (partition, console line).
@@ -11,7 +11,9 @@ fn after(members: &[Member], said: &[(usize, &str)]) -> State {
     let mut state = State::new(members);
     for (partition, text) in said {
         for line in Lines::default().feed(format!("{text}\n").as_bytes()) {
-            state.take(Some(*partition), line);
+            for (owner, line) in route(members, Some(*partition), line) {
+                state.take(members, owner, line);
+            }
         }
     }
     state
@@ -84,4 +86,36 @@ fn the_exit_status_is_the_first_code_that_is_not_zero_and_never_zero_for_a_failu
     assert_eq!(status(&[(0, "\x1edone 0"), (1, "\x1edone 7")]), 7);
     assert_eq!(status(&[(0, "\x1edone 256"), (1, "\x1edone 7")]), 1);
     assert_eq!(status(&[(0, "\x1erefuse x y")]), 1);
+}
+
+#[test]
+fn merged_partitions_are_told_apart_on_the_console_they_share() {
+    let merged = |name: &str, jobs: &[&str]| {
+        let work = if jobs.is_empty() { Work::Endless } else { Work::Finite };
+        Member { jobs: Some(jobs.iter().map(|job| (*job).to_owned()).collect()), ..member(name, work) }
+    };
+    let members = [merged("west", &["p", "q"]), merged("east", &["p"]), merged("south", &[])];
+    let said =
+        ["\x1eready 5 1", "west/p: one: 1", "east/p: two", "nobody: three", "\x1eexit west/p 0", "\x1eexit east/p 4"];
+    let state = after(&members, &said.map(|line| (0, line)));
+    assert_eq!(state.finished(&members), None, "q of west is still at work");
+    let lines: Vec<_> = state.partitions.iter().map(|partition| partition.lines.clone()).collect();
+    assert_eq!(lines, [vec!["one: 1".to_owned(), "nobody: three".to_owned()], vec!["two".to_owned()], vec![]]);
+    assert!(state.partitions.iter().all(|partition| partition.ready == Some((5, 1))));
+    assert_eq!(state.partitions[1].done, Some(4));
+    assert_eq!(state.partitions[1].exits, [("p".to_owned(), 4)]);
+
+    let said = [said.as_slice(), &["\x1eexit west/q 0", "\x1edone 4"]].concat();
+    let state = after(&members, &said.iter().map(|line| (0, *line)).collect::<Vec<_>>());
+    assert_eq!(state.finished(&members), Some(End::Finished));
+    assert_eq!(state.partitions.iter().map(|it| it.done).collect::<Vec<_>>(), [Some(0), Some(4), None]);
+    let report = report(state, End::Finished);
+    assert_eq!(report.problems(&members), ["partition east: ended with code 4 (p 4)"]);
+}
+
+#[test]
+fn a_kernel_that_parks_takes_all_its_members_with_it() {
+    let members = ["west", "east"].map(|name| Member { jobs: Some(vec!["p".into()]), ..member(name, Work::Finite) });
+    let state = after(&members, &[(0, "\x1epark lock.rs:1 order")]);
+    assert!(state.partitions.iter().all(|partition| partition.parked.is_some()));
 }

@@ -6,7 +6,7 @@
 
 mod objects;
 
-pub use objects::{Cap, Kernel, Script};
+pub use objects::{CORES, Cap, FIRST_SCHED_CONTROL, Kernel, Script};
 
 use abi::invocation::Invocation;
 use sel4::MessageInfo;

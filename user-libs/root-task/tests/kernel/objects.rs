@@ -11,16 +11,35 @@ use std::os::fd::{AsRawFd, FromRawFd};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cap {
     Untyped(usize),
-    Frame { phys: u64, bits: u32, mapped: Option<(usize, u64)> },
-    Table { level: u32, mapped: bool },
+    Frame {
+        phys: u64,
+        bits: u32,
+        mapped: Option<(usize, u64)>,
+    },
+    Table {
+        level: u32,
+        mapped: bool,
+    },
     Space(usize),
-    CNode { id: usize, guard: u64 },
+    CNode {
+        id: usize,
+        guard: u64,
+    },
     Thread(usize),
-    Endpoint { badge: u64 },
-    Notification { id: usize, badge: u64 },
+    Endpoint {
+        badge: u64,
+    },
+    Notification {
+        id: usize,
+        badge: u64,
+    },
     SchedContext(usize),
+    /// Time of a core.
+    SchedControl(u64),
     Handler(usize),
-    Doorbell { route: u64 },
+    Doorbell {
+        route: u64,
+    },
     Other(&'static str),
 }
 
@@ -73,8 +92,8 @@ pub struct Kernel {
     pub spaces: Vec<Space>,
     pub threads: Vec<Thread>,
     notifications: usize,
-    /// Budget and period.
-    pub contexts: Vec<(u64, u64)>,
+    /// Budget, period and core.
+    pub contexts: Vec<(u64, u64, u64)>,
     /// Vector, and the notification and badge it signals.
     pub handlers: Vec<(u64, Option<(usize, u64)>)>,
     pub script: VecDeque<Script>,
@@ -84,6 +103,10 @@ pub struct Kernel {
 
 const PHYS_BYTES: usize = 1 << 31;
 const ROOT: usize = 0;
+/// Slot of the first core's time.
+pub const FIRST_SCHED_CONTROL: u64 = 20;
+/// Cores.
+pub const CORES: u64 = 4;
 
 impl Kernel {
     /// A kernel with 2 GiB of (sparse) memory, whose root task has the usual first capabilities.
@@ -104,7 +127,7 @@ impl Kernel {
         root.insert(4, Cap::Other("irq control"));
         root.insert(6, Cap::Other("asid pool"));
         root.insert(7, Cap::Other("port control"));
-        root.insert(20, Cap::Other("sched control"));
+        root.extend((0..CORES).map(|core| (FIRST_SCHED_CONTROL + core, Cap::SchedControl(core))));
         let own = Space { has_asid: true, tables: HashSet::from([(39, 0), (30, 0), (21, 2)]), ..Space::default() };
         Self {
             memory,
@@ -210,12 +233,12 @@ impl Kernel {
                 }
                 Ok(())
             }
-            (SchedControlConfigureFlags, Cap::Other("sched control")) => {
+            (SchedControlConfigureFlags, Cap::SchedControl(core)) => {
                 let Cap::SchedContext(context) = self.cap(caps[0])? else { return Err(IllegalOperation) };
                 if words[0] == 0 || words[0] > words[1] {
                     return Err(RangeError { min: 1, max: words[1] });
                 }
-                self.contexts[context] = (words[0], words[1]);
+                self.contexts[context] = (words[0], words[1], core);
                 Ok(())
             }
             (SkerryIssueDoorbell, Cap::Other("irq control")) => {
@@ -329,7 +352,7 @@ impl Kernel {
                 Cap::Notification { id: self.notifications, badge: 0 }
             }
             ObjectType::SchedContext => {
-                self.contexts.push((0, 0));
+                self.contexts.push((0, 0, 0));
                 Cap::SchedContext(self.contexts.len() - 1)
             }
             ObjectType::Endpoint => Cap::Endpoint { badge: 0 },

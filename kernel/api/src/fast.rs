@@ -28,7 +28,7 @@ impl OnCore<'_> {
     #[inline(always)]
     pub(crate) fn fast_syscall(self) -> bool {
         let ipc = self.ipc();
-        let mut shared = self.kernel.existence.share(self.core().index, || ipc.answer_recall());
+        let mut shared = self.kernel.locks.existence.share(self.core().index, || ipc.answer_recall());
         if ipc.was_recalled() {
             return false;
         }
@@ -51,10 +51,10 @@ impl OnCore<'_> {
             return false;
         }
         let endpoint: Ref<Endpoint> = cap.object();
-        let mut object = self.kernel.objects.lock(endpoint.word(), held);
+        let mut object = self.kernel.locks.objects.lock(endpoint.word(), held);
         let Some(callee) = endpoint.first_receiver().filter(|callee| core.owns(*callee)) else { return false };
         let (Some(reply), None) = (callee.reply.get(), callee.sched_context.get()) else { return false };
-        let _reply = self.kernel.replies.lock(reply.word(), object.held());
+        let _reply = self.kernel.locks.replies.lock(reply.word(), object.held());
         let Some(context) = caller.sched_context.get() else { return false };
         let Some(space) = self.fast_space(callee) else { return false };
         if !may_run_next(core, caller, callee) {
@@ -89,12 +89,12 @@ impl OnCore<'_> {
             return false;
         }
         let endpoint: Ref<Endpoint> = cap.object();
-        let mut object = self.kernel.objects.lock(endpoint.word(), held);
+        let mut object = self.kernel.locks.objects.lock(endpoint.word(), held);
         if endpoint.has_senders() || hears_notification(server) {
             return false;
         }
         let reply: Ref<Reply> = reply_cap.object();
-        let _reply = self.kernel.replies.lock(reply.word(), object.held());
+        let _reply = self.kernel.locks.replies.lock(reply.word(), object.held());
         let Some(caller) = reply.thread.get().filter(|caller| core.owns(*caller)) else { return false };
         let (Some(context), None) = (server.sched_context.get(), caller.sched_context.get()) else { return false };
         let newest = reply.next() == Chain::Head(context);

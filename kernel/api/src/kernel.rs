@@ -35,39 +35,55 @@ pub struct Setup {
     pub domains: u64,
 }
 
+/// What an instance's cores wait for. Apart from the instance's value because it is large and never moves.
+#[derive(Debug)]
+pub struct Locks {
+    pub(crate) existence: Existence,
+    pub(crate) objects: Striped<Object>,
+    pub(crate) replies: Striped<Reply>,
+    recalls: Recalls,
+}
+
+impl Locks {
+    /// Free locks.
+    pub const fn new() -> Self {
+        Self { existence: Existence::new(), objects: Striped::new(), replies: Striped::new(), recalls: Recalls::new() }
+    }
+}
+
+impl Default for Locks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// One kernel instance.
 #[derive(Debug)]
 pub struct Kernel {
     cores: PerCore<Core>,
-    recalls: Recalls,
+    pub(crate) locks: &'static Locks,
     asids: AsidTable,
     pub(crate) kernel_root: Phys,
     pub(crate) top_entries: [(u64, u64); TOP_ENTRIES],
     pub(crate) ports: [(u16, u16); PORT_RANGES],
     pub(crate) huge_pages: bool,
     pub(crate) domains: u64,
-    pub(crate) existence: Existence,
-    pub(crate) objects: Striped<Object>,
-    pub(crate) replies: Striped<Reply>,
     pub(crate) derivation: Ranked<Derivation, ()>,
     interrupts: Ranked<Device, InterruptTable>,
 }
 
 impl Kernel {
-    /// An instance that runs on `cores`.
-    pub fn new(cores: PerCore<Core>, setup: Setup) -> Self {
+    /// An instance that runs on `cores`, which nothing else uses `locks` for.
+    pub fn new(cores: PerCore<Core>, locks: &'static Locks, setup: Setup) -> Self {
         Self {
             cores,
-            recalls: Recalls::new(),
+            locks,
             asids: AsidTable::default(),
             kernel_root: setup.kernel_root,
             top_entries: setup.top_entries,
             ports: setup.ports,
             huge_pages: setup.huge_pages,
             domains: setup.domains.clamp(1, thread::DOMAINS as u64),
-            existence: Existence::new(),
-            objects: Striped::new(),
-            replies: Striped::new(),
             derivation: Ranked::new(()),
             interrupts: Ranked::new(setup.interrupts),
         }
@@ -130,7 +146,7 @@ impl<'k> OnCore<'k> {
             machine: &self.core.machine,
             core: self.core,
             cores: &kernel.cores,
-            recalls: &kernel.recalls,
+            recalls: &kernel.locks.recalls,
             asids: &kernel.asids,
             kernel_root: kernel.kernel_root,
         };
@@ -142,7 +158,7 @@ impl<'k> OnCore<'k> {
     pub fn enter<R>(self, visit: impl FnOnce(&mut Entry<'_>) -> R) -> R {
         let ipc = self.ipc();
         let waiting = || ipc.answer_recall();
-        let existence = self.kernel.existence.exclude(self.core.index, self.kernel.cores.len(), waiting);
+        let existence = self.kernel.locks.existence.exclude(self.core.index, self.kernel.cores.len(), waiting);
         visit(&mut Entry { kernel: self.kernel, ipc, existence })
     }
 }

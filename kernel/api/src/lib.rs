@@ -33,4 +33,4 @@ mod untyped;
 
 pub use create::object_bits;
 pub use error::{Outcome, Refusal, Stop};
-pub use kernel::{Entry, Kernel, OnCore, Setup};
+pub use kernel::{Entry, Kernel, Locks, OnCore, Setup};

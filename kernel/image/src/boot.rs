@@ -2,7 +2,7 @@
 
 use crate::allocate::Allocator;
 use crate::root_task;
-use api::{Kernel, Setup};
+use api::{Kernel, Locks, Setup};
 use interrupt::{Allowed, InterruptTable};
 use ipi::route::Route;
 use machine::Machine;
@@ -48,6 +48,7 @@ impl core::fmt::Display for BootError {
 /// idle thread runs: instruction pointer and stack pointer. Afterwards [`api::OnCore::start`] chooses what each core runs.
 pub fn start(
     machines: impl IntoIterator<Item = Machine>,
+    locks: &'static Locks,
     handoff: &Handoff,
     idle: impl Fn(CoreIndex) -> (u64, u64),
 ) -> Result<Kernel, BootError> {
@@ -61,7 +62,7 @@ pub fn start(
         let machine = machines.next().ok_or(BootError::Count)?;
         core(&mut memory, index, machine, idle(index))
     })?;
-    let kernel = Kernel::new(cores, setup(handoff, interrupt_slots)?);
+    let kernel = Kernel::new(cores, locks, setup(handoff, interrupt_slots)?);
     root_task::build(&kernel, handoff, &root_objects, memory.rest())?;
     Ok(kernel)
 }

@@ -6,7 +6,7 @@
 //! The loader releases all cores of an instance at once. Each starts its processor and leaves it in [`ARRIVALS`]; the first
 //! core waits for the others, builds the kernel value from all of them, and lets them go.
 
-use api::Kernel;
+use api::{Kernel, Locks};
 use core::cell::UnsafeCell;
 use core::fmt::Write;
 use core::hint::spin_loop;
@@ -39,6 +39,7 @@ static ARRIVALS: [Arrival; sync::CORES] =
         sync::CORES];
 
 static KERNEL: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
+static LOCKS: Locks = Locks::new();
 static STARTED: AtomicBool = AtomicBool::new(false);
 static DYING: AtomicBool = AtomicBool::new(false);
 
@@ -90,7 +91,7 @@ fn bring_up(handoff: &Handoff) {
         let stack_top = STACK_VIRT_BASE + (core.get() as u64 + 1) * STACK_STRIDE;
         (crate::entry::skerry_idle as *const () as u64, stack_top)
     };
-    match image::start(machines, handoff, idle) {
+    match image::start(machines, &LOCKS, handoff, idle) {
         Ok(value) => {
             // SAFETY: no handler has run yet and no other reference exists.
             unsafe { (*KERNEL.0.get()).write(value) };

@@ -37,7 +37,7 @@ pub const STACK_VIRT_BASE: u64 = 0xffff_ffff_bff0_0000;
 /// Distance between two kernel stacks, guard included.
 pub const STACK_STRIDE: u64 = 0x1_0000;
 /// Size of one kernel stack.
-pub const STACK_BYTES: u64 = 0x8000;
+pub const STACK_BYTES: u64 = 0xe000;
 /// The kernel window: physical address `p` of the slice is mapped at `WINDOW_VIRT_BASE + p`.
 pub const WINDOW_VIRT_BASE: u64 = 0xffff_8000_0000_0000;
 /// Physical addresses from here on cannot be in the window (46 bits: 64 TiB).

@@ -111,7 +111,8 @@ fn refused(change: impl FnOnce(&mut manifest::handoff::Handoff)) -> BootError {
     let slice = Slice::new(harness::SLICE_BYTES);
     let mut page = harness::handoff(&slice, Options::default());
     change(&mut page);
-    image::start([Machine::new()], &page, |_| (0, 0)).expect_err("a handoff like this is refused")
+    image::start([Machine::new()], Box::leak(Box::default()), &page, |_| (0, 0))
+        .expect_err("a handoff like this is refused")
 }
 
 #[test]

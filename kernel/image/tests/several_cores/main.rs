@@ -5,7 +5,7 @@
 //! followed by the audit of the whole instance.
 
 #[path = "../instance/harness/mod.rs"]
-#[allow(dead_code, reason = "shared with the tests of one core")]
+#[allow(dead_code, unused_imports, reason = "shared with the tests of one core")]
 mod harness;
 
 mod crossing;

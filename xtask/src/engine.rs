@@ -55,6 +55,16 @@ pub enum Inspection {
     On,
 }
 
+/// How QEMU runs the processors of a machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Threads {
+    /// Each in a thread of the host.
+    #[default]
+    Many,
+    /// All in one thread, by turns, which end when a processor waits in a loop.
+    One,
+}
+
 /// A machine to be started.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -70,6 +80,8 @@ pub struct Machine {
     pub cpu: Option<String>,
     /// Whether it can be examined.
     pub inspection: Inspection,
+    /// How QEMU runs its processors.
+    pub threads: Threads,
     /// Further arguments for QEMU.
     pub extra: Vec<String>,
 }

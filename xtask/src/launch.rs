@@ -2,13 +2,14 @@
 
 use crate::artifacts::Artifacts;
 use crate::engine::qemu::LAST_RESORT_PORT;
-use crate::engine::{self, Boot, ConsolePort, Engine, Inspection, Machine, Running};
+use crate::engine::{self, Boot, ConsolePort, Engine, Inspection, Machine, Running, Threads};
 use crate::session::{Member, Work};
 use crate::workspace::Scratch;
 use crate::{image, iso};
 use anyhow::Result;
 use partition_config::plan::{Console, Lifetime, Partition, RootKind};
 use partition_config::{Archive, Plan};
+use std::num::NonZero;
 
 /// How an image gets into the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Start {
     pub cpu: Option<String>,
     /// Whether the machine can be examined.
     pub inspection: Inspection,
+    /// How QEMU runs the processors, if not as is best for the plan.
+    pub threads: Option<Threads>,
     /// Further arguments for QEMU.
     pub extra: Vec<String>,
 }
@@ -44,7 +47,8 @@ impl Start {
     /// The usual machine on `engine`.
     pub fn on(engine: Engine) -> Self {
         let medium = if engine == Engine::Bochs { Medium::Iso } else { Medium::Kernel };
-        Self { engine, medium, cores: None, ram_end: None, cpu: None, inspection: Inspection::Off, extra: Vec::new() }
+        let (inspection, extra) = (Inspection::Off, Vec::new());
+        Self { engine, medium, cores: None, ram_end: None, cpu: None, inspection, threads: None, extra }
     }
 }
 
@@ -91,16 +95,26 @@ pub fn launch_archive(plan: &Plan, archive: &Archive, artifacts: &Artifacts, sta
         }
     };
     let (consoles, ports) = consoles(plan, start.engine);
+    let cores = start.cores.unwrap_or_else(|| plan.core_count());
     let machine = Machine {
         boot,
-        cores: start.cores.unwrap_or_else(|| plan.core_count()),
+        cores,
         ram_end: start.ram_end.unwrap_or(ram_end),
         consoles: ports,
         cpu: start.cpu.clone(),
         inspection: start.inspection,
+        threads: start.threads.unwrap_or_else(|| threads(plan, cores)),
         extra: start.extra.clone(),
     };
     Ok(Started { running: engine::start(start.engine, &machine)?, consoles, _scratch: scratch })
+}
+
+/// Cores of one kernel wait for each other's locks. Where the host has fewer processors than the machine, a core that
+/// waits would keep the one it waits for from running; in one thread it gives way.
+fn threads(plan: &Plan, cores: u32) -> Threads {
+    let host = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let shares = plan.partitions.iter().any(|partition| partition.cores.len() > 1);
+    if shares && cores as usize > host { Threads::One } else { Threads::Many }
 }
 
 /// The partitions as the host sees them.

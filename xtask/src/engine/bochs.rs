@@ -123,7 +123,16 @@ mod tests {
     fn machine(consoles: Vec<ConsolePort>) -> Machine {
         let boot = Boot::Iso("x.iso".into());
         let inspection = Inspection::Off;
-        Machine { boot, cores: 4, ram_end: 64 << 20, consoles, cpu: None, inspection, extra: Vec::new() }
+        Machine {
+            boot,
+            cores: 4,
+            ram_end: 64 << 20,
+            consoles,
+            cpu: None,
+            inspection,
+            threads: Threads::Many,
+            extra: Vec::new(),
+        }
     }
 
     #[test]

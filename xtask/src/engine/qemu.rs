@@ -6,7 +6,7 @@
 //! Tests: below; the engine itself by the system tests.
 
 use super::qmp::Inspector;
-use super::{Boot, ConsolePort, Inspection, Machine, Output, Running};
+use super::{Boot, ConsolePort, Inspection, Machine, Output, Running, Threads};
 use crate::workspace::Scratch;
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
@@ -154,7 +154,11 @@ fn command_line(machine: &Machine, scratch: &Scratch, sockets: &SocketDir) -> Re
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
     let memory = ram_mib(machine.ram_end);
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let accelerator = if worth_kvm(&cpuinfo) && machine.cpu.is_none() { "kvm" } else { "tcg" };
+    let accelerator = match machine.threads {
+        _ if worth_kvm(&cpuinfo) && machine.cpu.is_none() => "kvm",
+        Threads::Many => "tcg",
+        Threads::One => "tcg,thread=single",
+    };
     let cpu = machine.cpu.as_deref().unwrap_or("max");
     let shared = if machine.inspection == Inspection::On { ",memory-backend=ram" } else { "" };
     add(&["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-vga", "none"]);
@@ -284,6 +288,7 @@ mod tests {
             consoles: vec![ConsolePort::Uart(0x123)],
             cpu: None,
             inspection: Inspection::Off,
+            threads: Threads::Many,
             extra: Vec::new(),
         };
         let error = start(&machine).unwrap_err();

@@ -24,7 +24,7 @@
 //! let mut queue_guard = queue.lock(&mut entry);
 //! let wrong = thread.lock(queue_guard.held()); // a lower rank than the one held: refused by the compiler
 //! ```
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, feature = "explore")), no_std)]
 #![forbid(unsafe_code)]
 
 mod guard;

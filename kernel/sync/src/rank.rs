@@ -18,7 +18,7 @@ mod sealed {
 macro_rules! ranks {
     (@above [$($lower:ident)*]) => {};
     (@above [$($lower:ident)*] $name:ident $($higher:ident)*) => {
-        $(impl Above<$lower> for $name {})*
+        $(#[diagnostic::do_not_recommend] impl Above<$lower> for $name {})*
         ranks!(@above [$($lower)* $name] $($higher)*);
     };
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {

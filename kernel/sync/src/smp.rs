@@ -12,6 +12,8 @@ pub(crate) mod atomic;
 pub mod big;
 pub(crate) mod cores;
 pub mod existence;
+#[cfg(feature = "explore")]
+pub mod explored;
 pub mod fair;
 pub mod mcs;
 pub(crate) mod recall;
@@ -34,7 +36,7 @@ mod chosen {
     /// The lock that keeps looked-up objects alive.
     pub type Existence = existence::Existence<Lock>;
     /// Existence, held together with others. Objects stay alive; slots do not change.
-    pub type Shared<'e> = existence::Shared<'e, Lock>;
+    pub type Shared<'e> = existence::Shared<'e>;
     /// Existence, held alone.
     pub type Exclusive<'e> = existence::Exclusive<'e, Lock>;
     /// The locks of all objects of rank `R`.

@@ -3,7 +3,7 @@
 use heapless::Vec;
 
 /// Cores that one kernel instance of this build can run on.
-pub const CORES: usize = 16;
+pub const CORES: usize = if cfg!(feature = "explore") { 4 } else { 16 };
 
 // An index is masked to its range, so that tables of `CORES` entries need no bound check.
 const _: () = assert!(CORES.is_power_of_two() && CORES <= u8::MAX as usize);

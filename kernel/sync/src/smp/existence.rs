@@ -40,21 +40,22 @@ impl<L: Fair> Existence<L> {
     /// Holds existence together with other cores that share it. Core `me` does not hold it yet. `waiting` is called on each
     /// turn of the wait loop, if there is one.
     #[inline(always)]
-    pub fn share(&self, me: CoreIndex, waiting: impl FnMut()) -> Shared<'_, L> {
-        self.line(me).swap(1, Ordering::SeqCst);
+    pub fn share(&self, me: CoreIndex, waiting: impl FnMut()) -> Shared<'_> {
+        let line = &self.readers[me.get()].0;
+        line.swap(1, Ordering::SeqCst);
         fence_after_rmw();
         if self.gate.0.is_taken() {
-            self.share_by_turn(me, waiting);
+            self.share_by_turn(line, me, waiting);
         }
-        Shared { existence: self, held: Held::new(me) }
+        Shared { line, held: Held::new(me) }
     }
 
     #[cold]
     #[inline(never)]
-    fn share_by_turn(&self, me: CoreIndex, waiting: impl FnMut()) {
-        self.line(me).store(0, Ordering::Release);
+    fn share_by_turn(&self, line: &AtomicU32, me: CoreIndex, waiting: impl FnMut()) {
+        line.store(0, Ordering::Release);
         self.gate.0.acquire(&self.nodes, me, waiting);
-        self.line(me).store(1, Ordering::Relaxed);
+        line.store(1, Ordering::Relaxed);
         self.gate.0.release(&self.nodes, me);
     }
 
@@ -64,18 +65,22 @@ impl<L: Fair> Existence<L> {
     pub fn exclude(&self, me: CoreIndex, cores: usize, mut waiting: impl FnMut()) -> Exclusive<'_, L> {
         self.gate.0.acquire(&self.nodes, me, &mut waiting);
         fence_after_rmw();
-        for Line(reader) in self.readers.iter().take(cores) {
-            while reader.load(Ordering::SeqCst) != 0 {
-                waiting();
-                pause();
+        for core in 0..cores {
+            let line = &self.readers[core & (CORES - 1)].0;
+            if line.load(Ordering::SeqCst) != 0 {
+                wait_for_reader(line, &mut waiting);
             }
         }
         Exclusive { existence: self, held: Held::new(me) }
     }
+}
 
-    #[inline(always)]
-    fn line(&self, core: CoreIndex) -> &AtomicU32 {
-        &self.readers[core.get()].0
+#[cold]
+#[inline(never)]
+fn wait_for_reader(line: &AtomicU32, waiting: &mut impl FnMut()) {
+    while line.load(Ordering::Acquire) != 0 {
+        waiting();
+        pause();
     }
 }
 
@@ -87,8 +92,8 @@ impl<L: Fair> Default for Existence<L> {
 
 /// Existence, held together with others. Objects stay alive; slots do not change.
 #[derive(Debug)]
-pub struct Shared<'e, L: Fair> {
-    existence: &'e Existence<L>,
+pub struct Shared<'e> {
+    line: &'e AtomicU32,
     held: Held<'e, rank::Existence>,
 }
 
@@ -99,7 +104,7 @@ pub struct Exclusive<'e, L: Fair> {
     held: Held<'e, rank::Existence>,
 }
 
-impl<'e, L: Fair> Shared<'e, L> {
+impl<'e> Shared<'e> {
     /// The token that lets higher ranks be taken while this guard lives.
     #[inline(always)]
     pub fn held(&mut self) -> &mut Held<'e, rank::Existence> {
@@ -121,10 +126,10 @@ impl<'e, L: Fair> Exclusive<'e, L> {
     }
 }
 
-impl<L: Fair> Drop for Shared<'_, L> {
+impl Drop for Shared<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.existence.line(self.held.core()).store(0, Ordering::Release);
+        self.line.store(0, Ordering::Release);
     }
 }
 

@@ -7,9 +7,9 @@ use core::fmt::Debug;
 ///
 /// `Nodes` is memory of the waiting cores that any number of locks may use together, as long as a core holds or awaits at
 /// most one of them: ranks are taken strictly upwards, so one set of nodes per rank is enough, and nothing is allocated.
-pub trait Fair: Debug {
+pub trait Fair: Debug + Send + Sync + 'static {
     /// See above.
-    type Nodes: Debug;
+    type Nodes: Debug + Send + Sync + 'static;
 
     /// A free lock.
     const FREE: Self;

@@ -67,7 +67,7 @@ impl Ticket {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "explore")))]
 mod tests {
     use super::*;
 

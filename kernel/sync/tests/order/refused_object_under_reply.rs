@@ -1,0 +1,10 @@
+//! An endpoint, while a reply object is held.
+use sync::{CoreIndex, Held, Ranked, rank};
+
+fn main() {
+    let first: Ranked<rank::Reply, ()> = Ranked::new(());
+    let second: Ranked<rank::Object, ()> = Ranked::new(());
+    let mut entry = Held::at_kernel_entry(CoreIndex::FIRST);
+    let mut first = first.lock(&mut entry);
+    let _second = second.lock(first.held());
+}

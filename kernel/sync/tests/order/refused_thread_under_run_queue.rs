@@ -1,0 +1,10 @@
+//! A thread, while a run queue is held.
+use sync::{CoreIndex, Held, Ranked, rank};
+
+fn main() {
+    let first: Ranked<rank::RunQueue, ()> = Ranked::new(());
+    let second: Ranked<rank::Thread, ()> = Ranked::new(());
+    let mut entry = Held::at_kernel_entry(CoreIndex::FIRST);
+    let mut first = first.lock(&mut entry);
+    let _second = second.lock(first.held());
+}

@@ -1,0 +1,53 @@
+//! Only this crate knows which build it is: the features that choose are named here and in build files, nowhere else.
+#![cfg(not(feature = "explore"))]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Whether `source` asks for one of the features, or names one that has no other meaning.
+fn names_a_mode(source: &str) -> bool {
+    let dense: String = source.chars().filter(|character| !character.is_whitespace()).collect();
+    ["lock-mcs", "lock-big", "lock_mcs", "lock_big", "feature=\"smp\"", "sync/smp", "CARGO_FEATURE_SMP"]
+        .iter()
+        .any(|name| dense.contains(name))
+}
+
+/// Where they may be named: in the layer, and in what builds.
+fn may_name_a_mode(path: &Path) -> bool {
+    path.starts_with("kernel/sync")
+        || path.starts_with("xtask")
+        || path.ends_with("Cargo.toml")
+        || path.ends_with("build.rs")
+}
+
+/// All text that becomes programs, below `folder`.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            sources(&path, found);
+        } else if [".rs", ".toml", ".ld", ".S"].iter().any(|ending| name.ends_with(ending)) {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn features_are_named_in_this_layer_and_in_build_files_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let mut found = Vec::new();
+    sources(&root, &mut found);
+    let naming = found.iter().filter(|path| names_a_mode(&fs::read_to_string(path).unwrap()));
+    let naming: Vec<&Path> = naming.map(|path| path.strip_prefix(&root).unwrap()).collect();
+    assert!(naming.contains(&Path::new("kernel/sync/src/smp.rs")), "the search does not find what is there");
+    let elsewhere: Vec<_> = naming.into_iter().filter(|path| !may_name_a_mode(path)).collect();
+    assert!(elsewhere.is_empty(), "these ask which build they are in: {elsewhere:?}");
+}
+
+#[test]
+fn the_search_knows_a_feature_when_it_sees_one() {
+    assert!(names_a_mode("#[cfg(any(test, feature  =\n \"smp\"))]"));
+    assert!(names_a_mode("cfg!(feature = \"lock-big\")"));
+    assert!(!names_a_mode("let mode = \"smp\";"));
+}

@@ -113,6 +113,9 @@ impl Entry<'_> {
     /// Does what the end of `cap` means; `last` says that no other capability names the object. Returns what remains.
     fn finalise(&mut self, cap: Cap, last: bool) -> Result<(Cap, Cleanup), Stop> {
         let gone = Ok((Cap::NULL, Cleanup::None));
+        if matches!(cap.kind(), Kind::CNode | Kind::Pml4 | Kind::AsidPool) {
+            self.epoch.advance();
+        }
         match cap.kind() {
             Kind::Zombie => Ok((cap, Cleanup::None)),
             Kind::Frame => {
@@ -238,6 +241,7 @@ impl Entry<'_> {
             }
         }
         self.suspend(thread);
+        thread.roots.forget();
         if self.core.fpu_owner.get() == Some(thread) {
             self.core.fpu_owner.set(None);
             self.machine.fpu_disable();

@@ -1,16 +1,67 @@
 //! The ways into an instance: system calls, exceptions, interrupts. Each ends with the thread to run being current.
 
-use crate::{Entry, OnCore, Stop};
+use crate::{Blocking, Entry, OnCore, Stop};
 use abi::syscall::Syscall;
+use capability::Cap;
 use ipi::{Vector, classify};
-use machine::Register;
+use machine::{Machine, Register};
 use thread::{Budget, Fault, State, flag};
 
 impl OnCore<'_> {
     /// The current thread executed `syscall`; its registers are in its context.
-    #[inline]
     pub fn syscall(self) {
-        if !self.fast_syscall() {
+        let context = &self.core().current.get().context;
+        match Syscall::from_number(context.get(Register::Rdx) as i64) {
+            Some(Syscall::Call) => self.call(),
+            Some(Syscall::ReplyRecv) => self.reply_receive(),
+            Some(how @ (Syscall::Send | Syscall::NBSend)) => {
+                let blocking = if how == Syscall::Send { Blocking::Yes } else { Blocking::No };
+                let cap = self.send_lightly(context.get(Register::Rdi), context.get(Register::Rsi), blocking);
+                if !cap.is_null() {
+                    self.send(cap);
+                }
+            }
+            Some(Syscall::Yield) => self.yield_turn(),
+            _ => self.other_syscall(),
+        }
+    }
+
+    /// As [`syscall`](Self::syscall), for a Call.
+    #[inline(always)]
+    pub fn call(self) {
+        if !self.fast_call() {
+            self.slow_syscall();
+        }
+    }
+
+    /// As [`syscall`](Self::syscall), for a ReplyRecv.
+    #[inline(always)]
+    pub fn reply_receive(self) {
+        if !self.fast_reply_receive() {
+            self.slow_syscall();
+        }
+    }
+
+    /// As [`syscall`](Self::syscall), for a Send or NBSend that [`send_lightly`](Self::send_lightly) left with `cap`.
+    #[inline(always)]
+    pub fn send(self, cap: Cap) {
+        if !self.fast_send(cap) {
+            self.slow_syscall();
+        }
+    }
+
+    /// As [`syscall`](Self::syscall), for a Yield.
+    #[inline(always)]
+    pub fn yield_turn(self) {
+        if !self.fast_yield() {
+            self.slow_syscall();
+        }
+    }
+
+    /// As [`syscall`](Self::syscall), for all others.
+    #[inline(always)]
+    pub fn other_syscall(self) {
+        if !self.fast_receive() {
             self.slow_syscall();
         }
     }
@@ -28,7 +79,16 @@ impl OnCore<'_> {
     }
 
     /// The current thread raised processor exception `vector` with error code `code`.
+    #[inline]
     pub fn exception(self, vector: u64, code: u64) {
+        if !self.fast_exception(vector, code) {
+            self.slow_exception(vector, code);
+        }
+    }
+
+    /// As [`exception`](Self::exception), without the fast path.
+    #[inline(never)]
+    pub fn slow_exception(self, vector: u64, code: u64) {
         self.enter(|entry| {
             entry.update_time();
             if entry.was_recalled() || vector == DEVICE_NOT_AVAILABLE && entry.take_fpu() {
@@ -37,18 +97,23 @@ impl OnCore<'_> {
             }
             if entry.may_proceed() {
                 let current = entry.core.current.get();
-                let fault = match vector {
-                    PAGE_FAULT => Fault::vm(entry.machine.fault_address(), code),
-                    _ => Fault::user_exception(vector, code),
-                };
-                entry.report(current, fault);
+                entry.report(current, fault_of(entry.machine, vector, code));
             }
             entry.leave();
         });
     }
 
     /// CPU vector `vector` interrupted the current (or idle) thread.
+    #[inline]
     pub fn interrupt(self, vector: u8) {
+        if !self.fast_interrupt(vector) {
+            self.slow_interrupt(vector);
+        }
+    }
+
+    /// As [`interrupt`](Self::interrupt), without the fast path.
+    #[inline(never)]
+    pub fn slow_interrupt(self, vector: u8) {
         self.enter(|entry| {
             entry.update_time();
             let budget = entry.check_budget();
@@ -68,8 +133,14 @@ impl OnCore<'_> {
     }
 }
 
-const DEVICE_NOT_AVAILABLE: u64 = 7;
+pub(crate) const DEVICE_NOT_AVAILABLE: u64 = 7;
 const PAGE_FAULT: u64 = 14;
+
+/// The fault that processor exception `vector` with error code `code` is.
+#[inline(always)]
+pub(crate) fn fault_of(machine: &Machine, vector: u64, code: u64) -> Fault {
+    if vector == PAGE_FAULT { Fault::vm(machine.fault_address(), code) } else { Fault::user_exception(vector, code) }
+}
 
 impl Entry<'_> {
     /// Whether the current thread has the budget for this entry; if not it will repeat what it did.

@@ -10,7 +10,7 @@ use machine::Machine;
 use memory::{Phys, Ref};
 use sync::rank::{Derivation, Device, Object, Reply};
 use sync::{CoreIndex, Exclusive, Existence, Guard, PerCore, Ranked, Recalls, Striped};
-use thread::{Core, Threads};
+use thread::{Core, Epoch, Threads};
 use vspace::AsidTable;
 
 /// Most entries of the kernel half of a top-level table.
@@ -63,13 +63,14 @@ pub struct Kernel {
     cores: PerCore<Core>,
     pub(crate) locks: &'static Locks,
     asids: AsidTable,
+    pub(crate) epoch: Epoch,
     pub(crate) kernel_root: Phys,
     pub(crate) top_entries: [(u64, u64); TOP_ENTRIES],
     pub(crate) ports: [(u16, u16); PORT_RANGES],
     pub(crate) huge_pages: bool,
     pub(crate) domains: u64,
     pub(crate) derivation: Ranked<Derivation, ()>,
-    interrupts: Ranked<Device, InterruptTable>,
+    pub(crate) interrupts: Ranked<Device, InterruptTable>,
 }
 
 impl Kernel {
@@ -79,6 +80,7 @@ impl Kernel {
             cores,
             locks,
             asids: AsidTable::default(),
+            epoch: Epoch::new(),
             kernel_root: setup.kernel_root,
             top_entries: setup.top_entries,
             ports: setup.ports,
@@ -147,6 +149,7 @@ impl<'k> OnCore<'k> {
             core: self.core,
             cores: &kernel.cores,
             recalls: &kernel.locks.recalls,
+            epoch: &kernel.epoch,
             asids: &kernel.asids,
             kernel_root: kernel.kernel_root,
         };

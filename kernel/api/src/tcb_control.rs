@@ -107,6 +107,7 @@ impl Entry<'_> {
             let _tree = self.derivation();
             Slot::insert_derived(source, place, new.cap);
         }
+        thread.roots.forget();
         if which == TcbSlot::VSpace && thread == self.core.current.get() {
             self.set_address_space(thread);
         }

@@ -117,8 +117,9 @@ const SMALL_SHIFT: u32 = 46;
 const SMALL: u64 = (1 << 13) - 1;
 const KIND_SHIFT: u32 = 59;
 const THREAD_ZOMBIE: u64 = 63;
-/// Top bit of the small field of a CNode: see [`Cap::is_whole_cnode`].
-const WHOLE: u64 = 1 << 12;
+/// Top bit of the small field, right below the kind, where fast paths test both at once: of a CNode, see
+/// [`Cap::is_whole_cnode`]; of an endpoint, see [`Cap::is_callable`].
+const SPECIAL: u64 = 1 << 12;
 
 impl Cap {
     /// No capability.
@@ -134,10 +135,16 @@ impl Cap {
         KINDS[(self.word >> KIND_SHIFT) as usize & 31]
     }
 
+    /// Whether it is of `kind`.
+    #[inline(always)]
+    pub const fn is(self, kind: Kind) -> bool {
+        self.word >> KIND_SHIFT == kind as u64
+    }
+
     /// Whether this is [`Cap::NULL`].
     #[inline(always)]
     pub const fn is_null(self) -> bool {
-        self.word >> KIND_SHIFT == 0
+        self.word == 0
     }
 
     /// Physical address of the object (0 for kinds without one).
@@ -223,7 +230,7 @@ impl Cap {
 
     /// An endpoint, notification or reply capability.
     pub const fn message_object(kind: Kind, object: Phys, rights: Rights, badge: u64) -> Cap {
-        Cap::new(kind, rights.word(), object.0, badge)
+        Cap::new(kind, 0, object.0, badge).with_rights(rights)
     }
 
     /// Rights of an endpoint, notification or reply capability.
@@ -234,7 +241,20 @@ impl Cap {
 
     /// The same capability with `rights`.
     pub const fn with_rights(self, rights: Rights) -> Cap {
-        self.with_small(self.small() & !15 | rights.word())
+        let may_answer = rights.allow(Rights::GRANT) || rights.allow(Rights::GRANT_REPLY);
+        let callable = self.is(Kind::Endpoint) && rights.allow(Rights::WRITE) && may_answer;
+        self.with_small(rights.word() | if callable { SPECIAL } else { 0 })
+    }
+
+    /// Whether this is an endpoint that may be sent to, and whose receiver may be given a reply capability.
+    #[inline(always)]
+    pub const fn is_callable(self) -> bool {
+        self.is_special(Kind::Endpoint)
+    }
+
+    #[inline(always)]
+    const fn is_special(self, kind: Kind) -> bool {
+        self.word >> (KIND_SHIFT - 1) == (kind as u64) << 1 | 1
     }
 
     /// Badge of an endpoint or notification capability.
@@ -269,7 +289,7 @@ impl Cap {
 
     /// The same CNode capability with another guard.
     pub const fn with_guard(self, guard: u64, bits: u32) -> Cap {
-        let whole = if guard == 0 && self.radix() + bits == u64::BITS { WHOLE } else { 0 };
+        let whole = if guard == 0 && self.radix() + bits == u64::BITS { SPECIAL } else { 0 };
         self.with_small(self.small() & 63 | (bits as u64) << 6 | whole).with_extra(guard)
     }
 
@@ -277,7 +297,7 @@ impl Cap {
     /// slots *is* the index.
     #[inline(always)]
     pub const fn is_whole_cnode(self) -> bool {
-        self.word >> (KIND_SHIFT - 1) == (Kind::CNode as u64) << 1 | 1
+        self.is_special(Kind::CNode)
     }
 
     /// A thread.
@@ -307,7 +327,7 @@ impl Cap {
 
     /// An unmapped frame with `rights`.
     pub const fn frame(base: Phys, size: FrameSize, rights: Rights, device: bool) -> Cap {
-        Cap::new(Kind::Frame, size as u64 | rights.word() << 2 | (device as u64) << 6, base.0, 0)
+        Cap::new(Kind::Frame, size as u64 | (rights.word() & 3) << 2 | (device as u64) << 6, base.0, 0)
     }
 
     /// Size of a frame.
@@ -318,6 +338,13 @@ impl Cap {
             1 => FrameSize::Large,
             _ => FrameSize::Huge,
         }
+    }
+
+    /// Whether this is a 4 KiB page of memory, mapped or not, that may be read and written.
+    #[inline(always)]
+    pub const fn is_plain_page(self) -> bool {
+        let rights = Rights::READ.or(Rights::WRITE).word();
+        self.word >> SMALL_SHIFT == (Kind::Frame as u64) << (KIND_SHIFT - SMALL_SHIFT) | rights << 2
     }
 
     /// Rights of a frame: read, write.
@@ -367,6 +394,9 @@ mod tests {
             prop_assert_eq!(cap.phys(), Phys(address));
             prop_assert_eq!(cap.rights().word(), rights);
             prop_assert_eq!(cap.with_rights(Rights::READ).badge(), badge);
+            prop_assert_eq!(cap.is_callable(), rights & 1 != 0 && rights & 0b1100 != 0);
+            prop_assert!(!cap.with_rights(Rights::READ).is_callable());
+            prop_assert!(!Cap::message_object(Kind::Reply, Phys(address), Rights::ALL, badge).is_callable());
         }
 
         #[test]
@@ -375,7 +405,10 @@ mod tests {
             let cap = Cap::frame(Phys(page << 12), size, Rights::ALL, true).with_mapping(asid, vpage << 12);
             prop_assert_eq!(cap.mapping(), Some((asid, vpage << 12)));
             prop_assert_eq!(cap.frame_size(), size);
-            prop_assert!(cap.is_device());
+            prop_assert!(cap.is_device() && !cap.is_plain_page());
+            let plain = Cap::frame(Phys(page << 12), size, Rights::ALL, false);
+            prop_assert_eq!(plain.is_plain_page(), size == FrameSize::Small);
+            prop_assert!(!plain.with_frame_rights(Rights::READ).is_plain_page());
             prop_assert_eq!(cap.frame_rights(), Rights::READ.or(Rights::WRITE));
             prop_assert_eq!(cap.with_mapping(0, 0).mapping(), None);
         }

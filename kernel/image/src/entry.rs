@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! skerry_start            the ELF entry: loader → `skerry_main`
-//! skerry_syscall_entry    `syscall`: user registers → current Context, `skerry_syscall`, then restore
+//! skerry_syscall_entry    `syscall`: user registers → current Context, handler by number, then restore
 //! skerry_vectors          256 stubs → common path → `skerry_exception` | `skerry_interrupt`, then restore
 //! skerry_restore          current Context → user (`sysretq` after a system call, `iretq` otherwise) or idle loop
 //! ```
@@ -17,6 +17,8 @@
 //!
 //! Tests: system tests; the vector table's encoding is tested in `machine::gate`.
 
+use abi::syscall::Syscall;
+use capability::Cap;
 use core::mem::offset_of;
 use machine::Cpu;
 use machine::context::{FLAGS_TRAP, Register, SYSCALL_BYTES};
@@ -25,19 +27,23 @@ use manifest::handoff::Handoff;
 
 unsafe extern "C" {
     fn skerry_main(handoff: *const Handoff, core: usize) -> !;
-    fn skerry_syscall(cpu: &'static Cpu);
+    fn skerry_call() -> !;
+    fn skerry_reply_recv() -> !;
+    fn skerry_send_lightly(cptr: u64, info: u64) -> Cap;
+    fn skerry_nb_send_lightly(cptr: u64, info: u64) -> Cap;
+    fn skerry_send(cap: Cap) -> !;
+    fn skerry_yield() -> !;
+    fn skerry_syscall() -> !;
     fn skerry_exception(cpu: &'static Cpu, vector: u64, error: u64);
     fn skerry_interrupt(cpu: &'static Cpu, vector: u64);
     fn skerry_kernel_fault(vector: u64, error: u64, rip: u64, fault_address: u64) -> !;
 }
 
-/// A naked function's body: assembly that may name every register of a `Context` (by offset) and two words of the `Cpu`.
+/// A naked function's body: assembly that may name every register of a `Context` (by offset).
 macro_rules! context_asm {
     ($($body:tt)*) => {
         core::arch::naked_asm!(
             $($body)*
-            this = const offset_of!(Cpu, this),
-            kernel_stack = const offset_of!(Cpu, kernel_stack),
             rdi = const Register::Rdi.offset(),
             rsi = const Register::Rsi.offset(),
             rax = const Register::Rax.offset(),
@@ -58,6 +64,29 @@ macro_rules! context_asm {
             next_ip = const Register::NextIp.offset(),
             fault_ip = const Register::FaultIp.offset(),
             error = const Register::Error.offset(),
+        )
+    };
+}
+
+/// Saves what the entry of a system call did not save yet, and changes to the stack of handlers that are jumped to: each
+/// jumps to `skerry_restore` in the end. RSP is the current context, RCX and R11 as `syscall` left them.
+macro_rules! save_the_rest {
+    () => {
+        concat!(
+            "mov [rsp + {rbx}], rbx\n",
+            "mov [rsp + {rbp}], rbp\n",
+            "mov [rsp + {r12}], r12\n",
+            "mov [rsp + {r13}], r13\n",
+            "mov [rsp + {r14}], r14\n",
+            "mov [rsp + {r15}], r15\n",
+            "mov [rsp + {r11}], r11\n",
+            "mov [rsp + {rcx}], rcx\n",
+            "mov qword ptr [rsp + {error}], -1\n",
+            "sub rcx, {syscall_bytes}\n",
+            "mov [rsp + {fault_ip}], rcx\n",
+            "mov rcx, gs:[{user_rsp}]\n",
+            "mov [rsp + {rsp_}], rcx\n",
+            "mov rsp, gs:[{handler_stack}]",
         )
     };
 }
@@ -105,42 +134,76 @@ pub unsafe extern "C" fn skerry_syscall_entry() {
         "swapgs",
         "mov gs:[{user_rsp}], rsp",
         "mov rsp, gs:[{current}]",
+        // First what a Rust function may change.
         "mov [rsp + {rdi}], rdi",
         "mov [rsp + {rsi}], rsi",
         "mov [rsp + {rax}], rax",
-        "mov [rsp + {rbx}], rbx",
-        "mov [rsp + {rbp}], rbp",
-        "mov [rsp + {r12}], r12",
-        "mov [rsp + {r13}], r13",
-        "mov [rsp + {r14}], r14",
         "mov [rsp + {rdx}], rdx",
         "mov [rsp + {r10}], r10",
         "mov [rsp + {r8}], r8",
         "mov [rsp + {r9}], r9",
-        "mov [rsp + {r15}], r15",
         "mov [rsp + {rflags}], r11",
-        "mov [rsp + {r11}], r11",
         "mov [rsp + {next_ip}], rcx",
-        "mov [rsp + {rcx}], rcx",
-        "mov qword ptr [rsp + {error}], -1",
-        "sub rcx, {syscall_bytes}",
-        "mov [rsp + {fault_ip}], rcx",
-        "mov rcx, gs:[{user_rsp}]",
-        "mov [rsp + {rsp_}], rcx",
+        "cmp rdx, {number_of_call}",
+        "jne 2f",
+        save_the_rest!(),
+        "jmp {call}",
+        "2:",
+        "cmp rdx, {number_of_reply_recv}",
+        "jne 3f",
+        save_the_rest!(),
+        "jmp {reply_recv}",
+        "3:",
+        // Send and NBSend often change nobody's registers: then the rest of them stays where it is.
+        "cmp rdx, {number_of_nb_send}",
+        "je 6f",
+        "cmp rdx, {number_of_send}",
+        "jne 5f",
         "mov rsp, gs:[{kernel_stack}]",
-        "mov rdi, gs:[{this}]",
-        "call {handler}",
-        // Out again. A context left by a system call needs neither RCX nor R11, so `sysretq` will do, unless RIP is
-        // outside the user half: `sysretq` would fault with the user's stack and the kernel's privilege.
+        "call {send_lightly}",
+        "7:",
+        // The capability's first word; the second is in RDX.
+        "test rax, rax",
+        "jnz 4f",
+        "mov rdi, gs:[{current}]",
+        "mov rsi, [rdi + {rsi}]",
+        "mov rax, [rdi + {rax}]",
+        "mov rdx, [rdi + {rdx}]",
+        "mov r10, [rdi + {r10}]",
+        "mov r8, [rdi + {r8}]",
+        "mov r9, [rdi + {r9}]",
+        "mov r11, [rdi + {rflags}]",
+        "mov rcx, [rdi + {next_ip}]",
+        "mov rsp, gs:[{user_rsp}]",
+        "mov rdi, [rdi + {rdi}]",
+        "swapgs",
+        "sysretq",
+        "6:",
+        "mov rsp, gs:[{kernel_stack}]",
+        "call {nb_send_lightly}",
+        "jmp 7b",
+        "4:",
+        "mov rsp, gs:[{current}]",
+        "mov rcx, [rsp + {next_ip}]",
+        "mov r11, [rsp + {rflags}]",
+        save_the_rest!(),
+        "mov rdi, rax",
+        "mov rsi, rdx",
+        "jmp {send}",
+        "5:",
+        save_the_rest!(),
+        "cmp rdx, {number_of_yield}",
+        "je {yield_}",
+        "jmp {other}",
+        // Out again. A context left by a system call needs neither RCX nor R11, so `sysretq` will do. With a RIP that is not
+        // canonical it would fault with the user's stack and the kernel's privilege; but RIP is where a `syscall`
+        // instruction ends, and no user page ends above `abi::vm::USER_TOP`.
         ".globl skerry_restore",
         "skerry_restore:",
         "mov rdi, gs:[{current}]",
         "cmp qword ptr [rdi + {error}], -1",
         "jne {slowly}",
         "mov rcx, [rdi + {next_ip}]",
-        "mov rax, rcx",
-        "shr rax, 47",
-        "jnz {slowly}",
         "mov rsi, [rdi + {rsi}]",
         "mov rax, [rdi + {rax}]",
         "mov rbx, [rdi + {rbx}]",
@@ -161,7 +224,20 @@ pub unsafe extern "C" fn skerry_syscall_entry() {
         current = const offset_of!(Cpu, current),
         user_rsp = const offset_of!(Cpu, user_rsp),
         syscall_bytes = const SYSCALL_BYTES,
-        handler = sym skerry_syscall,
+        kernel_stack = const offset_of!(Cpu, kernel_stack),
+        handler_stack = const offset_of!(Cpu, handler_stack),
+        number_of_call = const Syscall::Call as i64,
+        number_of_reply_recv = const Syscall::ReplyRecv as i64,
+        number_of_send = const Syscall::Send as i64,
+        number_of_nb_send = const Syscall::NBSend as i64,
+        number_of_yield = const Syscall::Yield as i64,
+        call = sym skerry_call,
+        reply_recv = sym skerry_reply_recv,
+        send_lightly = sym skerry_send_lightly,
+        nb_send_lightly = sym skerry_nb_send_lightly,
+        send = sym skerry_send,
+        yield_ = sym skerry_yield,
+        other = sym skerry_syscall,
         slowly = sym restore_all,
     )
 }
@@ -218,6 +294,8 @@ unsafe extern "C" fn restore_all() {
         "xor edx, edx",
         "call {exception}",
         "jmp skerry_restore",
+        this = const offset_of!(Cpu, this),
+        kernel_stack = const offset_of!(Cpu, kernel_stack),
         cs = const Register::Cs.offset(),
         ss = const Register::Ss.offset(),
         general_protection = const GENERAL_PROTECTION,
@@ -293,6 +371,8 @@ unsafe extern "C" fn trap() {
         "mov rax, [rdi + {next_ip}]",
         "jmp skerry_refused",
         current = const offset_of!(Cpu, current),
+        this = const offset_of!(Cpu, this),
+        kernel_stack = const offset_of!(Cpu, kernel_stack),
         smap = const offset_of!(Cpu, smap),
         cs = const Register::Cs.offset(),
         ss = const Register::Ss.offset(),

@@ -6,7 +6,8 @@
 //! The loader releases all cores of an instance at once. Each starts its processor and leaves it in [`ARRIVALS`]; the first
 //! core waits for the others, builds the kernel value from all of them, and lets them go.
 
-use api::{Kernel, Locks};
+use api::{Blocking, Kernel, Locks};
+use capability::Cap;
 use core::cell::UnsafeCell;
 use core::fmt::Write;
 use core::hint::spin_loop;
@@ -106,14 +107,47 @@ fn index(cpu: &Cpu) -> CoreIndex {
     CoreIndex::new(cpu.index()).unwrap_or(CoreIndex::FIRST)
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn skerry_syscall(cpu: &'static Cpu) -> ! {
-    // SAFETY: user mode, where alone this can come from, is entered after `skerry_main` wrote the value.
+/// The instance as this core sees it, in a system call.
+#[inline(always)]
+fn on_this_core() -> api::OnCore<'static> {
+    // SAFETY: user mode, where alone a system call can come from, is entered after `skerry_main` wrote the value.
     let kernel = unsafe { (*KERNEL.0.get()).assume_init_ref() };
-    kernel.on(index(cpu)).syscall();
-    // SAFETY: the stub saved the user's registers, the kernel stack is empty at each entry, and the current context is the
-    // one to restore. Not returning spares saving the registers that nobody will read.
-    unsafe { core::arch::asm!("jmp skerry_restore", options(noreturn)) }
+    // SAFETY: the stub made GS the kernel's.
+    kernel.on(index(unsafe { Cpu::this() }))
+}
+
+/// A Send through `cptr` that nobody but the sender notices. If it is not done nothing was, and the answer is a capability
+/// for `skerry_send`, which is not null.
+#[unsafe(no_mangle)]
+extern "C" fn skerry_send_lightly(cptr: u64, info: u64) -> Cap {
+    on_this_core().send_lightly(cptr, info, Blocking::Yes)
+}
+
+/// The same for an NBSend.
+#[unsafe(no_mangle)]
+extern "C" fn skerry_nb_send_lightly(cptr: u64, info: u64) -> Cap {
+    on_this_core().send_lightly(cptr, info, Blocking::No)
+}
+
+/// Handlers of system calls, which the stub jumps to.
+macro_rules! syscall_handlers {
+    ($($name:ident($($argument:ident: $type:ty)?): $method:ident)+) => {$(
+        #[unsafe(no_mangle)]
+        extern "C" fn $name($($argument: $type)?) -> ! {
+            on_this_core().$method($($argument)?);
+            // SAFETY: the stub saved the user's registers, the kernel stack is empty at each entry, and the current context
+            // is the one to restore. Not returning spares restoring registers that nobody will read.
+            unsafe { core::arch::asm!("jmp skerry_restore", options(noreturn)) }
+        }
+    )+};
+}
+
+syscall_handlers! {
+    skerry_call(): call
+    skerry_reply_recv(): reply_receive
+    skerry_send(cap: Cap): send
+    skerry_yield(): yield_turn
+    skerry_syscall(): other_syscall
 }
 
 #[unsafe(no_mangle)]

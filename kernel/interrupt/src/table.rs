@@ -173,15 +173,27 @@ impl InterruptTable {
     /// CPU vector `vector` was raised on this core and is a user interrupt or a doorbell: signals its notification.
     #[inline]
     pub fn deliver(&self, ipc: &Ipc<'_>, vector: u8) {
-        if let Source::Pin(pin) = self.source(vector).get() {
-            // The first core drives the I/O APIC.
-            ipc.cores.of(CoreIndex::FIRST).machine.mask_pin(pin);
-        }
+        self.silence(ipc, vector);
         let cap = self.slot(vector).cap();
         if cap.kind() == Kind::Notification && cap.rights().allow(Rights::WRITE) {
             ipc.signal(cap.object::<Notification>(), cap.badge());
         }
         ipc.machine.end_of_interrupt();
+    }
+
+    /// Whether `vector` is raised by a pin, which stays silent from delivery to acknowledgement.
+    #[inline]
+    pub fn is_pin(&self, vector: u8) -> bool {
+        matches!(self.source(vector).get(), Source::Pin(_))
+    }
+
+    /// Keeps a pin that raised `vector` from doing so again before it is acknowledged.
+    #[inline]
+    pub fn silence(&self, ipc: &Ipc<'_>, vector: u8) {
+        if let Source::Pin(pin) = self.source(vector).get() {
+            // The first core drives the I/O APIC.
+            ipc.cores.of(CoreIndex::FIRST).machine.mask_pin(pin);
+        }
     }
 
     /// Rings route `route`; an unlisted one does nothing. Says whether it rang.

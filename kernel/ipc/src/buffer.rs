@@ -4,7 +4,7 @@
 //! are atomics with relaxed order: a plain load or store each, and no value of theirs is ever trusted twice.
 
 use abi::message::ipc_buffer::{CAPS_OR_BADGES, MESSAGE, RECEIVE_CNODE, RECEIVE_DEPTH, RECEIVE_INDEX, WORDS};
-use capability::{Kind, Rights};
+use capability::{FrameSize, Kind, Rights};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use memory::{Phys, Ref};
 use thread::{Tcb, TcbSlot};
@@ -20,7 +20,21 @@ memory::object!(Buffer);
 
 impl Buffer {
     /// The buffer of `thread` if it has one that the kernel may read, and write if `needs` says so.
+    #[inline(always)]
     pub fn of(thread: Ref<Tcb>, needs: Rights) -> Option<Ref<Buffer>> {
+        Self::in_plain_page(thread).or_else(|| Self::of_unusual(thread, needs))
+    }
+
+    /// The buffer of `thread` if it is in the usual kind of frame: a page that may be read and written.
+    #[inline(always)]
+    pub fn in_plain_page(thread: Ref<Tcb>) -> Option<Ref<Buffer>> {
+        let frame = thread.cap(TcbSlot::Buffer);
+        let offset = thread.ipc_buffer.get() & ((1 << FrameSize::Small.bits()) - 1);
+        frame.is_plain_page().then(|| Ref::at(Phys(frame.phys().0 + offset)))
+    }
+
+    #[inline(never)]
+    fn of_unusual(thread: Ref<Tcb>, needs: Rights) -> Option<Ref<Buffer>> {
         let frame = thread.cap(TcbSlot::Buffer);
         if frame.kind() != Kind::Frame || frame.is_device() || !frame.frame_rights().allow(needs) {
             return None;
@@ -49,6 +63,16 @@ impl Buffer {
     #[inline(always)]
     pub fn set_message(&self, index: usize, value: u64) {
         self.set(MESSAGE + index, value);
+    }
+
+    /// Writes message words `first .. end` to `other`.
+    #[inline]
+    pub fn copy_message(&self, other: &Buffer, first: usize, end: usize) {
+        let range = MESSAGE + first..MESSAGE + end;
+        let (Some(from), Some(to)) = (self.words.get(range.clone()), other.words.get(range)) else { return };
+        for (from, to) in from.iter().zip(to) {
+            to.store(from.load(Relaxed), Relaxed);
+        }
     }
 
     /// CPtr of extra capability `index`, 0 to 2.

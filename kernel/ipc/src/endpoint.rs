@@ -36,13 +36,13 @@ impl Endpoint {
     /// Takes `first`, the queue's head, out.
     #[inline(always)]
     pub fn take_first(&self, first: Ref<Tcb>) {
-        self.queue.remove(first);
+        self.queue.pop_front(first);
     }
 
     /// Adds a thread that was made to wait for a message.
     #[inline(always)]
     pub fn add_receiver(&self, receiver: Ref<Tcb>) {
-        self.queue.insert_by_priority(receiver);
+        self.queue.add_by_priority(receiver);
     }
 }
 
@@ -193,7 +193,7 @@ impl Ipc<'_> {
         if sender.fault.get().is_none() {
             transfer(sender, receiver, endpoint, badge, Grant::when(grant));
         } else {
-            self.transfer_fault(sender, receiver, badge);
+            self.transfer_fault(sender, sender.fault.get(), receiver, badge);
         }
     }
 
@@ -209,7 +209,8 @@ impl Ipc<'_> {
 }
 
 /// The notification bound to `thread`.
-pub(crate) fn bound_notification(thread: Ref<Tcb>) -> Option<Ref<Notification>> {
+#[inline(always)]
+pub fn bound_notification(thread: Ref<Tcb>) -> Option<Ref<Notification>> {
     let phys = thread.bound_notification.get();
     (phys != Phys(0)).then(|| Ref::at(phys))
 }

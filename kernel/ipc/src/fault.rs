@@ -38,10 +38,10 @@ impl Ipc<'_> {
         true
     }
 
-    /// Writes the fault of `sender` as a message to `receiver`.
-    pub(crate) fn transfer_fault(&self, sender: Ref<Tcb>, receiver: Ref<Tcb>, badge: u64) {
+    /// Writes the fault of `sender`, which is `fault`, as a message to `receiver`.
+    #[inline(always)]
+    pub fn transfer_fault(&self, sender: Ref<Tcb>, fault: Fault, receiver: Ref<Tcb>, badge: u64) {
         let buffer = Buffer::of(receiver, Rights::READ.or(Rights::WRITE));
-        let fault = sender.fault.get();
         let mut length = 0;
         let mut put = |value: u64| {
             set_word(receiver, buffer, length, value);
@@ -95,18 +95,15 @@ impl Ipc<'_> {
     }
 
     /// Applies the reply of `handler` to the fault of `thread`; says whether the thread goes on.
-    pub(crate) fn answer_fault(&self, thread: Ref<Tcb>, handler: Ref<Tcb>, info: MessageInfo) -> bool {
-        let buffer = Buffer::of(handler, Rights::READ);
+    pub fn answer_fault(&self, thread: Ref<Tcb>, handler: Ref<Tcb>, info: MessageInfo) -> bool {
+        let in_registers = info.length() <= abi::message::FAST_REGISTERS;
+        let buffer = if in_registers { None } else { Buffer::of(handler, Rights::READ) };
         let length = if buffer.is_some() { info.length() } else { info.length().min(abi::message::FAST_REGISTERS) };
-        let copy = |names: &[UserRegister]| {
-            for (index, &name) in names.iter().enumerate().take(length) {
-                write_user(&thread.context, name, word(handler, buffer, index));
-            }
-        };
+        let words = Words { of: handler, buffer, length };
         match thread.fault.get().kind() {
-            FaultType::UnknownSyscall => copy(&fault::UNKNOWN_SYSCALL_REGISTERS),
-            FaultType::UserException => copy(&fault::USER_EXCEPTION_REGISTERS),
-            FaultType::Timeout => copy(&fault::TIMEOUT_REPLY_REGISTERS),
+            FaultType::UnknownSyscall => words.copy(thread, &fault::UNKNOWN_SYSCALL_REGISTERS),
+            FaultType::UserException => words.copy(thread, &fault::USER_EXCEPTION_REGISTERS),
+            FaultType::Timeout => words.copy(thread, &fault::TIMEOUT_REPLY_REGISTERS),
             _ => return true,
         }
         info.label() == 0
@@ -126,8 +123,7 @@ impl Ipc<'_> {
             self.complete_yield(current);
         }
         if current.state.get() == State::RESTART {
-            current.context.set(Register::NextIp, current.context.get(Register::FaultIp));
-            current.context.set(Register::Error, 0);
+            current.context.restart();
             self.set_state(current, State::RUNNING);
         }
     }
@@ -142,5 +138,23 @@ impl Ipc<'_> {
         self.cancel_yield(thread);
         self.set_state(thread, State::RUNNING);
         thread.context.set(Register::FaultIp, thread.context.get(Register::NextIp));
+    }
+}
+
+/// The words of an answer.
+#[derive(Clone, Copy)]
+struct Words {
+    of: Ref<Tcb>,
+    buffer: Option<Ref<Buffer>>,
+    length: usize,
+}
+
+impl Words {
+    /// Writes them to the registers `names` of `to`, as far as there are words.
+    #[inline(always)]
+    fn copy<const N: usize>(self, to: Ref<Tcb>, names: &[UserRegister; N]) {
+        for (index, &name) in names.iter().enumerate().take(self.length) {
+            write_user(&to.context, name, word(self.of, self.buffer, index));
+        }
     }
 }

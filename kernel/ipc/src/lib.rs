@@ -20,9 +20,9 @@ mod transfer;
 
 pub use buffer::Buffer;
 pub use cancel::Progress;
-pub use endpoint::{Endpoint, ReceiveMode, Sending};
+pub use endpoint::{Endpoint, ReceiveMode, Sending, bound_notification};
 pub use notification::Notification;
-pub use transfer::{ExtraCaps, MESSAGE_REGISTERS, extra_caps, message_info, receive_slot, set_word, word};
+pub use transfer::{ExtraCaps, MESSAGE_REGISTERS, copy_words, extra_caps, message_info, receive_slot, set_word, word};
 
 use core::ops::Deref;
 use thread::Threads;

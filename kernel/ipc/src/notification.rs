@@ -32,16 +32,19 @@ impl Notification {
     }
 
     /// Whether threads wait for a signal.
+    #[inline(always)]
     pub fn is_waited_for(&self) -> bool {
         !self.queue.is_empty()
     }
 
     /// The thread that hears it while it receives on endpoints.
+    #[inline(always)]
     pub fn bound(&self) -> Option<Ref<Tcb>> {
         self.bound.get()
     }
 
     /// The scheduling context that it lends to a waiter without one.
+    #[inline(always)]
     pub fn lent(&self) -> Option<Ref<SchedContext>> {
         self.lent.get()
     }
@@ -87,6 +90,43 @@ impl Notification {
         }
     }
 
+    /// The thread that a signal would wake: the first that waits, or the bound one while it receives.
+    #[inline(always)]
+    pub fn listener(&self) -> Option<Ref<Tcb>> {
+        let bound = || self.bound.get().filter(|thread| thread.state.get() == State::BLOCKED_ON_RECEIVE);
+        self.queue.head().or_else(|| if self.is_active() { None } else { bound() })
+    }
+
+    /// Keeps `badge` for whoever comes.
+    #[inline(always)]
+    pub fn keep(&self, badge: u64) {
+        if self.is_active() {
+            self.badge.set(self.badge.get() | badge);
+        } else {
+            self.activate(badge);
+        }
+    }
+
+    /// Takes the pending signal of an active notification.
+    #[inline(always)]
+    pub fn take(&self) -> u64 {
+        self.active.set(0);
+        self.badge.get()
+    }
+
+    /// Takes `first`, the first that waits, out.
+    #[inline(always)]
+    pub fn take_first(&self, first: Ref<Tcb>) {
+        self.queue.pop_front(first);
+    }
+
+    /// Adds a thread that was made to wait for a signal.
+    #[inline(always)]
+    pub fn add_waiter(&self, waiter: Ref<Tcb>) {
+        self.queue.add_by_priority(waiter);
+    }
+
+    #[inline(always)]
     fn activate(&self, badge: u64) {
         self.badge.set(badge);
         self.active.set(1);
@@ -96,19 +136,13 @@ impl Notification {
 impl Ipc<'_> {
     /// Delivers `badge`: to a waiter, to the bound thread if it waits on an endpoint, or to whoever comes.
     pub fn signal(&self, notification: Ref<Notification>, badge: u64) {
-        if let Some(waiter) = notification.queue.head() {
-            notification.queue.remove(waiter);
-            self.wake(notification, waiter, badge);
-        } else if notification.is_active() {
-            notification.badge.set(notification.badge.get() | badge);
-        } else {
-            match notification.bound() {
-                Some(thread) if thread.state.get() == State::BLOCKED_ON_RECEIVE => {
-                    self.cancel_ipc(thread);
-                    self.wake(notification, thread, badge);
-                }
-                _ => notification.activate(badge),
+        match notification.listener() {
+            Some(thread) => {
+                // Out of the queue of the notification, or of the endpoint on which it hears it.
+                self.cancel_ipc(thread);
+                self.wake(notification, thread, badge);
             }
+            None => notification.keep(badge),
         }
     }
 
@@ -138,8 +172,7 @@ impl Ipc<'_> {
 
     /// Hands the pending signal of an active notification to `thread`.
     pub(crate) fn complete_signal(&self, notification: Ref<Notification>, thread: Ref<Tcb>) {
-        thread.context.set(Register::Rdi, notification.badge.get());
-        notification.active.set(0);
+        thread.context.set(Register::Rdi, notification.take());
         self.lend_time(notification, thread);
         self.unblock_sporadic(thread);
     }

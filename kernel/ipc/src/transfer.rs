@@ -51,9 +51,7 @@ pub fn copy_words(sender: Ref<Tcb>, receiver: Ref<Tcb>, length: usize) -> usize 
     }
     let buffers = (Buffer::of(sender, Rights::READ), Buffer::of(receiver, Rights::READ.or(Rights::WRITE)));
     let (Some(from), Some(to)) = buffers else { return FAST_REGISTERS };
-    for index in FAST_REGISTERS..length {
-        to.set_message(index, from.message(index));
-    }
+    from.copy_message(&to, FAST_REGISTERS, length);
     length
 }
 

@@ -160,6 +160,13 @@ impl Context {
         self.set(Register::NextIp, address);
     }
 
+    /// Makes the thread continue where it does again what it was doing.
+    #[inline]
+    pub fn restart(&self) {
+        self.set(Register::NextIp, self.get(Register::FaultIp));
+        self.set(Register::Error, 0);
+    }
+
     /// Whether the thread is in a system call, so that leaving by `sysretq` restores all it may rely on.
     #[inline]
     pub fn is_in_syscall(&self) -> bool {

@@ -1,7 +1,7 @@
 //! [`Cpu`]: what one core keeps for itself and the entry stubs find through GS.
 //!
 //! ```text
-//! GS ─▶ this · current · kernel_stack · user_rsp · smap   the stubs' words, by offset
+//! GS ─▶ this · current · kernel_stack · handler_stack · user_rsp · smap   the stubs' words, by offset
 //!       TSS, GDT, IDT                                      what the processor reads
 //!       stacks for #DF/#MC, NMI (counter above it), #DB
 //! ```
@@ -74,7 +74,7 @@ impl TaskState {
     }
 }
 
-/// One core's block. The first five fields are known to the entry stubs by offset.
+/// One core's block. The first six fields are known to the entry stubs by offset.
 #[repr(C, align(64))]
 pub struct Cpu {
     /// The address of this block: the argument of every handler.
@@ -83,6 +83,8 @@ pub struct Cpu {
     pub current: Cell<*const Context>,
     /// Top of this core's kernel stack.
     pub kernel_stack: Cell<u64>,
+    /// A return address below `kernel_stack`: for handlers that are jumped to.
+    pub handler_stack: Cell<u64>,
     /// The user's stack pointer for two instructions of the system call entry.
     pub user_rsp: Cell<u64>,
     /// Whether CR4.SMAP is on, so that entries must clear AC (0 or 1).
@@ -123,6 +125,7 @@ impl Cpu {
             this: Cell::new(ptr::null()),
             current: Cell::new(ptr::null()),
             kernel_stack: Cell::new(0),
+            handler_stack: Cell::new(0),
             user_rsp: Cell::new(0),
             smap: Cell::new(0),
             index: Cell::new(0),
@@ -134,6 +137,24 @@ impl Cpu {
             nmi_stack: StackArea::new(),
             nmi_count: Cell::new(0),
             debug_stack: StackArea::new(),
+        }
+    }
+
+    /// The block of the core this runs on.
+    ///
+    /// # Safety
+    /// GS is the kernel's, and the block started.
+    #[cfg(target_os = "none")]
+    #[inline(always)]
+    pub unsafe fn this() -> &'static Self {
+        let this: *const Self;
+        // SAFETY: `start` points GS at a block that lives for ever and leaves its address in it, where it stays.
+        unsafe {
+            core::arch::asm!(
+                "mov {this}, gs:[{offset}]", this = out(reg) this, offset = const core::mem::offset_of!(Self, this),
+                options(pure, nomem, nostack, preserves_flags)
+            );
+            &*this
         }
     }
 

@@ -21,6 +21,7 @@ pub mod fpu;
 pub mod gate;
 pub mod pin;
 pub mod selector;
+mod space;
 
 #[cfg(not(target_os = "none"))]
 pub mod model;
@@ -31,6 +32,7 @@ pub use context::{Context, Register};
 pub use cpu::Cpu;
 pub use fpu::FpuState;
 pub use pin::{Polarity, Trigger};
+pub use space::AddressSpace;
 
 #[cfg(not(target_os = "none"))]
 pub use model::Machine;

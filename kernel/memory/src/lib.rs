@@ -13,11 +13,13 @@
 //!   memory is zeroed on retype and no capability outlives its object (invariants C3 and C4).
 #![cfg_attr(target_os = "none", no_std)]
 
+mod array;
 #[cfg(not(target_os = "none"))]
 pub mod host;
 mod object;
 mod range;
 
+pub use array::Array;
 pub use object::{Object, Ref};
 pub use range::{Phys, Range, clear, peek};
 

@@ -45,6 +45,17 @@ impl<T: Object> Ref<T> {
         Self { address, object: PhantomData }
     }
 
+    /// The object `index` places further on.
+    ///
+    /// # Safety
+    /// It lies in the window.
+    #[inline(always)]
+    pub(crate) unsafe fn next(self, index: u64) -> Self {
+        // SAFETY: no address of the window is zero.
+        let address = unsafe { NonZeroU64::new_unchecked(self.address.get() + index * size_of::<T>() as u64) };
+        Self { address, object: PhantomData }
+    }
+
     /// Physical address of the object.
     #[inline(always)]
     pub fn phys(self) -> Phys {

@@ -1,4 +1,4 @@
-//! Host only: checks invariants T1 to T8 of `docs/invariants.md` over the threads, contexts and replies of an instance, as
+//! Host only: checks invariants T1 to T9 of `docs/invariants.md` over the threads, contexts and replies of an instance, as
 //! they hold between two kernel entries.
 
 use crate::refill::MIN_REFILLS;
@@ -45,6 +45,9 @@ pub fn check(on: &Threads<'_>, all: &Population<'_>) -> Result<(), String> {
         }
         if in_release && !thread.state.get().is_runnable() {
             return Err(format!("T7: {thread:?} waits for time but could not run: {:?}", thread.state.get()));
+        }
+        if !on.roots_are_right(thread) {
+            return Err(format!("T9: {thread:?} does not have the roots it was found to have"));
         }
         let is_current = thread == on.home(thread).current.get();
         if in_ready != (thread.is_schedulable() && !is_current) {

@@ -1,6 +1,6 @@
 //! What one core knows about scheduling: who runs, on whose time, who could, and when to look again.
 
-use crate::{Queue, ReadyQueues, SchedContext, Tcb, Ticks};
+use crate::{Clock, Queue, ReadyQueues, SchedContext, Tcb, Ticks};
 use core::cell::Cell;
 use machine::Machine;
 use memory::Ref;
@@ -44,6 +44,8 @@ pub struct Core {
     pub reprogram: Cell<bool>,
     /// Domain that runs.
     pub domain: Cell<u8>,
+    /// Least budget that is worth a dispatch, ticks.
+    pub(crate) min_budget: Ticks,
     pub(crate) domain_left: Cell<Ticks>,
     pub(crate) domain_index: Cell<usize>,
     pub(crate) domain_start: Cell<usize>,
@@ -83,6 +85,7 @@ impl Core {
         idle_context.thread.set(Some(idle));
         Self {
             index,
+            min_budget: Clock::of(&machine).min_budget(),
             machine,
             current: Cell::new(idle),
             current_context: Cell::new(idle_context),

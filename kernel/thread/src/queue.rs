@@ -61,10 +61,21 @@ impl Queue {
     }
 
     /// Adds by priority, behind its equals.
-    #[inline]
     pub fn insert_by_priority(&self, thread: Ref<Tcb>) {
         let priority = thread.priority.get();
         self.insert_behind(thread, |other| other.priority.get() >= priority);
+    }
+
+    /// As [`insert_by_priority`](Self::insert_by_priority), for a queue that is usually empty.
+    #[inline(always)]
+    pub fn add_by_priority(&self, thread: Ref<Tcb>) {
+        if self.is_empty() {
+            // Its links are empty, as those of any thread that is in no queue.
+            self.head.set(Some(thread));
+            self.tail.set(Some(thread));
+        } else {
+            self.insert_by_priority(thread);
+        }
     }
 
     /// Takes `thread`, which is in this queue, out.
@@ -81,6 +92,32 @@ impl Queue {
         }
         thread.previous.set(None);
         thread.next.set(None);
+    }
+
+    /// Takes `first`, the queue's head, out.
+    #[inline(always)]
+    pub fn pop_front(&self, first: Ref<Tcb>) {
+        let next = first.next.replace(None);
+        self.head.set(next);
+        match next {
+            Some(next) => next.previous.set(None),
+            None => self.tail.set(None),
+        }
+    }
+
+    /// Takes `first`, the queue's head, out, and adds `last` at the end.
+    #[inline(always)]
+    pub(crate) fn rotate(&self, first: Ref<Tcb>, last: Ref<Tcb>) {
+        // The queue is not empty at any time.
+        if let Some(tail) = self.tail.replace(Some(last)) {
+            tail.next.set(Some(last));
+            last.previous.set(Some(tail));
+        }
+        let second = first.next.replace(None);
+        self.head.set(second);
+        if let Some(second) = second {
+            second.previous.set(None);
+        }
     }
 
     /// The threads from the front. Changing the queue while iterating ends or repeats the walk; collect what you need first.

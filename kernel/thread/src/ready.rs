@@ -45,11 +45,13 @@ pub struct ReadyQueues {
 memory::object!(ReadyQueues);
 
 impl ReadyQueues {
+    #[inline(always)]
     fn domain(&self, domain: u8) -> &Domain {
         &self.domains[usize::from(domain) % DOMAINS]
     }
 
     /// Adds a thread in front of its equals, unless it is queued already.
+    #[inline]
     pub fn enqueue(&self, thread: Ref<Tcb>) {
         if !thread.has(flag::QUEUED) {
             self.mark(thread).push_front(thread);
@@ -90,6 +92,20 @@ impl ReadyQueues {
                 domain.occupied_words.set(domain.occupied_words.get() & !(1 << (priority / 64)));
             }
         }
+    }
+
+    /// The first thread of the priority of `thread`, which is not queued.
+    #[inline(always)]
+    pub(crate) fn first_of(&self, thread: Ref<Tcb>) -> Option<Ref<Tcb>> {
+        self.domain(thread.domain.get()).queues[usize::from(thread.priority.get())].head()
+    }
+
+    /// Takes `first`, the first of its priority, out, and adds `last` behind its equals.
+    #[inline(always)]
+    pub(crate) fn rotate(&self, first: Ref<Tcb>, last: Ref<Tcb>) {
+        self.domain(last.domain.get()).queues[usize::from(last.priority.get())].rotate(first, last);
+        first.set_flags(flag::QUEUED, 0);
+        last.set_flags(0, flag::QUEUED);
     }
 
     /// Highest priority that has a thread in `domain`.

@@ -16,14 +16,22 @@ pub(crate) struct Refills {
     pub(crate) clock: Clock,
 }
 
+/// The refill that is being used, or will be first.
+#[inline(always)]
+pub(crate) fn head(context: Ref<SchedContext>) -> Refill {
+    if context.is_round_robin() {
+        return context.first.0[0].get();
+    }
+    SchedContext::slot(context, context.refill_head.get()).get()
+}
+
 impl Refills {
     fn following(self, index: u32) -> u32 {
         if index + 1 >= self.context.refill_max.get() { 0 } else { index + 1 }
     }
 
     fn get(self, index: u32) -> Refill {
-        let slot = SchedContext::slot(self.context, index);
-        Refill { time: slot.time.get(), amount: slot.amount.get() }
+        SchedContext::slot(self.context, index).get()
     }
 
     fn put(self, index: u32, refill: Refill) {
@@ -34,7 +42,7 @@ impl Refills {
 
     #[inline(always)]
     pub(crate) fn head(self) -> Refill {
-        self.get(self.context.refill_head.get())
+        head(self.context)
     }
 
     fn set_head(self, refill: Refill) {
@@ -159,18 +167,19 @@ impl Refills {
     }
 
     /// Moves `usage` from what is left to what was used, of a round-robin context.
+    #[inline(always)]
     pub(crate) fn charge_round_robin(self, usage: Ticks) {
-        let (head, tail) = (self.head(), self.tail());
-        let usage = usage.min(head.amount);
-        self.set_head(Refill { amount: head.amount - usage, ..head });
-        self.set_tail(Refill { amount: tail.amount + usage, ..tail });
+        let [left, used] = &self.context.first.0;
+        let usage = usage.min(left.amount.get());
+        left.amount.set(left.amount.get() - usage);
+        used.amount.set(used.amount.get() + usage);
     }
 
     /// Makes the full time slice available again.
+    #[inline(always)]
     pub(crate) fn restart_round_robin(self) {
-        let (head, tail) = (self.head(), self.tail());
-        self.set_head(Refill { amount: head.amount + tail.amount, ..head });
-        self.set_tail(Refill { amount: 0, ..tail });
+        let [left, used] = &self.context.first.0;
+        left.amount.set(left.amount.get() + used.amount.replace(0));
     }
 
     /// Forgets time that passed unused: a head that is ready starts at `now`. Says whether it was.

@@ -47,16 +47,24 @@ impl Reply {
         match (word, word & HEAD) {
             (0, _) => Chain::None,
             (_, 0) => Chain::Reply(Ref::at(Phys(word))),
-            _ => Chain::Head(Ref::at(Phys(word & !HEAD))),
+            // The bit is below the alignment.
+            _ => Chain::Head(Ref::at(Phys(word))),
         }
     }
 
+    /// Whether it is the newest reply of the chain that `context` was donated along.
+    #[inline(always)]
+    pub fn is_newest_of(&self, context: Ref<SchedContext>) -> bool {
+        self.next.get() == context.word() | HEAD
+    }
+
     /// Sets the next newer element.
+    #[inline(always)]
     pub fn set_next(&self, next: Chain) {
         self.next.set(match next {
             Chain::None => 0,
-            Chain::Head(context) => context.phys().0 | HEAD,
-            Chain::Reply(reply) => reply.phys().0,
+            Chain::Head(context) => context.word() | HEAD,
+            Chain::Reply(reply) => reply.word(),
         });
     }
 

@@ -23,7 +23,19 @@ pub(crate) struct RefillSlot {
 
 memory::object!(RefillSlot);
 
-/// Header of a scheduling context: 96 bytes, two refills behind it make the 128 of the smallest object.
+impl RefillSlot {
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Refill {
+        Refill { time: self.time.get(), amount: self.amount.get() }
+    }
+}
+
+/// The refills that every context has room for.
+#[repr(C, align(32))]
+#[derive(Debug)]
+pub(crate) struct FirstRefills(pub(crate) [RefillSlot; 2]);
+
+/// A scheduling context: a header of 96 bytes and refills, two in the smallest object.
 #[repr(C, align(32))]
 #[derive(Debug)]
 pub struct SchedContext {
@@ -49,14 +61,16 @@ pub struct SchedContext {
     pub(crate) refill_tail: Cell<u32>,
     /// Core whose time it is.
     pub home: Cell<CoreIndex>,
+    /// Round robin: what is left, and what was used.
+    pub(crate) first: FirstRefills,
 }
 
 memory::object!(SchedContext);
 
 /// Bytes of the header.
 const HEADER_BYTES: u64 = 96;
-const _: () = assert!(size_of::<SchedContext>() as u64 == HEADER_BYTES);
-const _: () = assert!(HEADER_BYTES + 2 * 16 == abi::object::CORE_SCHED_CONTEXT_BYTES);
+const _: () = assert!(core::mem::offset_of!(SchedContext, first) as u64 == HEADER_BYTES);
+const _: () = assert!(size_of::<SchedContext>() as u64 == abi::object::CORE_SCHED_CONTEXT_BYTES);
 
 impl SchedContext {
     /// Refills that fit into an object of 2^`size_bits` bytes.

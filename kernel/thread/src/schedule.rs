@@ -2,7 +2,7 @@
 
 use crate::refill::{MIN_REFILLS, Refills};
 use crate::tcb::flag;
-use crate::{Action, Clock, Core, DOMAIN_SLOTS, DomainSlot, SchedContext, State, Tcb, TcbSlot, Ticks};
+use crate::{Action, Clock, Core, DOMAIN_SLOTS, DomainSlot, Epoch, SchedContext, State, Tcb, TcbSlot, Ticks};
 use capability::Kind;
 use machine::Machine;
 use memory::Ref;
@@ -32,6 +32,8 @@ pub struct Threads<'k> {
     pub cores: &'k PerCore<Core>,
     /// How another core is asked to put back what it holds.
     pub recalls: &'k Recalls,
+    /// When threads' roots last became invalid.
+    pub epoch: &'k Epoch,
     /// The instance's address spaces.
     pub asids: &'k AsidTable,
     /// Address space of the kernel alone, for threads without a valid one.
@@ -370,14 +372,9 @@ impl Threads<'_> {
     /// Loads the address space of `thread`, or the kernel's own if it has no valid one.
     #[inline(always)]
     pub fn set_address_space(&self, thread: Ref<Tcb>) {
-        let root = thread.cap(TcbSlot::VSpace);
-        if root.kind() == Kind::Pml4
-            && let Some((asid, _)) = root.mapping()
-            && self.asids.root(asid).is_some_and(|found| found.phys() == root.phys())
-        {
-            self.machine.set_address_space(root.phys().0, asid);
-        } else {
-            self.machine.set_address_space(self.kernel_root.0, 0);
+        match self.address_space_of(thread) {
+            Some(space) => self.machine.load(space),
+            None => self.machine.set_address_space(self.kernel_root.0, 0),
         }
     }
 

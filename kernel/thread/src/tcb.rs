@@ -1,6 +1,6 @@
 //! The thread control block: five capability slots, the user context, FPU state, and what the scheduler knows.
 
-use crate::{Fault, Reply, SchedContext, State};
+use crate::{Fault, Reply, Roots, SchedContext, State};
 use capability::Slot;
 use core::cell::Cell;
 use machine::{Context, FpuState};
@@ -77,6 +77,8 @@ pub struct Tcb {
     pub ipc_buffer: Cell<u64>,
     /// Fault it is held for.
     pub fault: Cell<Fault>,
+    /// What CSpace and VSpace come to.
+    pub roots: Roots,
     /// Debug name, zero-padded.
     pub name: Cell<[u8; 32]>,
     /// FPU registers while another thread has the FPU.

@@ -98,10 +98,10 @@ fn a_fast_call_delivers_badge_label_and_words() {
 }
 
 #[test]
-fn long_messages_and_extra_capabilities_go_the_slow_way() {
-    both(&[false, false, false], |slow| {
+fn long_messages_are_fast_and_extra_capabilities_go_the_slow_way() {
+    both(&[true, true, true, true, false], |slow| {
         let pair = Pair::new(slow);
-        let mut fast = vec![pair.call(5), pair.reply_recv(6)];
+        let mut fast = vec![pair.call(5), pair.reply_recv(6), pair.call(120), pair.reply_recv(127)];
         fast.push(pair.is_fast(|system| {
             let call = Call { cap: pair.endpoint, label: 0, words: &[], caps: &[pair.endpoint] };
             system.send(Syscall::Call, call);
@@ -168,15 +168,15 @@ fn a_waiting_sender_or_signal_makes_the_reply_slow() {
 }
 
 #[test]
-fn the_answer_to_a_fault_is_slow() {
-    both(&[false], |slow| {
+fn a_fault_and_its_answer_are_fast() {
+    both(&[true, true], |slow| {
         let pair = Pair::with(slow, 20, 10, |_, _| {});
         let (system, client) = (&pair.system, pair.client);
         system.invoke(client.cap, TCBSetSpace, &[0, 0], &[pair.endpoint, slot::CNODE, slot::VSPACE]).ok();
-        system.exception(6, 0);
+        let mut fast = vec![pair.is_fast(|system| system.exception(6, 0))];
         assert_eq!(system.current(), pair.server.tcb);
         system.load(&Call { cap: pair.endpoint, label: 0, words: &[0x60_0000], caps: &[] });
-        let fast = vec![pair.is_fast(|system| system.receive(Syscall::ReplyRecv, pair.endpoint, pair.reply))];
+        fast.push(pair.is_fast(|system| system.receive(Syscall::ReplyRecv, pair.endpoint, pair.reply)));
         assert_eq!(pair.client.tcb.context.get(Register::NextIp), 0x60_0000);
         (pair, fast)
     });

@@ -13,7 +13,7 @@ mod tests;
 
 pub use event::Event;
 
-use crate::{Context, FpuState, Polarity, Trigger};
+use crate::{AddressSpace, Context, FpuState, Polarity, Trigger};
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::ptr;
@@ -78,6 +78,13 @@ impl Machine {
         self.log(Event::Deadline { at });
     }
 
+    /// Makes sure that the timer fires at `at` or before.
+    pub fn set_deadline_by(&self, at: u64) {
+        if self.deadline.get() > at {
+            self.set_deadline(at);
+        }
+    }
+
     /// Makes the tables at `top_table_phys` current.
     pub fn set_address_space(&self, top_table_phys: u64, asid: u16) {
         if self.address_space.get() == top_table_phys && self.asid.get() == asid {
@@ -86,6 +93,16 @@ impl Machine {
         self.address_space.set(top_table_phys);
         self.asid.set(asid);
         self.log(Event::AddressSpace { top_table_phys, asid });
+    }
+
+    /// The tables at `top_table_phys` as [`Machine::load`] takes them.
+    pub fn address_space(&self, top_table_phys: u64, asid: u16) -> Option<AddressSpace> {
+        AddressSpace::new(top_table_phys, asid)
+    }
+
+    /// As [`Machine::set_address_space`], prepared.
+    pub fn load(&self, space: AddressSpace) {
+        self.set_address_space(space.word() - space.tag(), space.tag() as u16);
     }
 
     /// Physical address of the current top-level table.

@@ -47,7 +47,7 @@ pub(super) unsafe fn write(fs: u64, gs: u64) {
 }
 
 /// Whether FS and GS still hold the sentinel.
-#[inline]
+#[inline(always)]
 fn is_sealed() -> bool {
     let (fs, gs): (u32, u32);
     // SAFETY: reads two selectors.
@@ -60,13 +60,14 @@ fn is_sealed() -> bool {
 
 impl Machine {
     /// Loads the user's FS and GS bases; skipped while they are the loaded ones. The caller keeps them canonical.
-    #[inline]
+    #[inline(always)]
     pub fn load_bases(&self, fs: u64, gs: u64) {
         if self.gs_base.get() != gs || !is_sealed() {
             return self.reload_bases(fs, gs);
         }
         // Threads differ in FS as a rule (it points at their thread-local block), in GS hardly ever.
-        if self.fs_base.replace(fs) != fs {
+        if self.fs_base.get() != fs {
+            self.fs_base.set(fs);
             // SAFETY: the caller keeps the base canonical, and the kernel does not use FS.
             unsafe { Msr::new(IA32_FS_BASE).write(fs) };
         }

@@ -24,7 +24,8 @@ impl Machine {
     /// Makes the next FPU instruction raise #NM.
     #[inline]
     pub fn fpu_disable(&self) {
-        if self.fpu_on.replace(false) {
+        if self.fpu_on.get() {
+            self.fpu_on.set(false);
             set_task_switched();
         }
     }

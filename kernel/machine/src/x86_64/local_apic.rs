@@ -112,6 +112,12 @@ impl LocalApic {
         apic::REQUESTS.into_iter().any(|offset| self.access.read(offset) != 0)
     }
 
+    /// What the timer was armed for last.
+    #[inline]
+    pub(super) fn deadline(&self) -> u64 {
+        self.armed.get()
+    }
+
     #[inline]
     pub(super) fn set_deadline(&self, at: u64) {
         let armed = self.armed.replace(at);

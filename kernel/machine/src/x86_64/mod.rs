@@ -69,6 +69,14 @@ impl Machine {
         self.local_apic.set_deadline(at);
     }
 
+    /// Makes sure that the timer fires at `at` or before: it is armed anew only if it would be late.
+    #[inline]
+    pub fn set_deadline_by(&self, at: u64) {
+        if self.local_apic.deadline() > at {
+            self.local_apic.set_deadline(at);
+        }
+    }
+
     /// Tells the local APIC that the interrupt in service is done.
     #[inline]
     pub fn end_of_interrupt(&self) {
@@ -105,7 +113,11 @@ impl Machine {
     /// Names the context that the next kernel entry saves to and the next exit restores.
     #[inline]
     pub fn set_current_context(&self, context: *const Context) {
-        self.cpu.current.set(context);
+        // SAFETY: GS is the kernel's and names `self.cpu`.
+        unsafe {
+            asm!("mov gs:[{offset}], {}", in(reg) context, offset = const core::mem::offset_of!(Cpu, current),
+                options(nostack, preserves_flags));
+        }
     }
 
     /// Stops this core for ever. Only an NMI still runs, and returns here.

@@ -5,6 +5,7 @@
 //! Kernel pages are global and survive everything here; they never change.
 
 use super::Machine;
+use crate::AddressSpace;
 use crate::context::is_canonical;
 use core::arch::asm;
 use manifest::handoff::features;
@@ -64,6 +65,21 @@ impl Machine {
         let value = top_table_phys | tag;
         if self.address_space.replace(value) != value {
             write_root(if tag == 0 { value } else { value | KEEP });
+        }
+    }
+
+    /// The tables at `top_table_phys` as [`Machine::load`] takes them.
+    #[inline]
+    pub fn address_space(&self, top_table_phys: u64, asid: u16) -> Option<AddressSpace> {
+        AddressSpace::new(top_table_phys, self.tagging.tag(asid) as u16)
+    }
+
+    /// As [`Machine::set_address_space`], prepared.
+    #[inline(always)]
+    pub fn load(&self, space: AddressSpace) {
+        if self.address_space.get() != space.word() {
+            self.address_space.set(space.word());
+            write_root(if space.tag() == 0 { space.word() } else { space.word() | KEEP });
         }
     }
 

@@ -59,6 +59,7 @@ pub unsafe fn start(cpu: &'static Cpu, handoff: &'static Handoff, core_index: us
     cpu.this.set(cpu);
     cpu.set_index(core_index);
     cpu.kernel_stack.set(kernel_stack);
+    cpu.handler_stack.set(kernel_stack - size_of::<u64>() as u64);
     cpu.smap.set(u64::from(handoff.features & features::SMAP != 0));
     // A recall empties the whole cache of a core, so that tags of address spaces it does not run would have to be tracked.
     let tagging = if handoff.core_count > 1 { Tagging::None } else { Tagging::from_features(handoff.features) };

@@ -355,6 +355,7 @@ impl System {
     /// Where the free memory of two instances that did the same differs, in at most eight words.
     pub fn differences(&self, other: &System) -> Vec<String> {
         let first = self.handoff.free_base - self.slice.range().base.0;
+        [self, other].into_iter().for_each(audit::forget_roots);
         let (mine, others) = (self.memory(), other.memory());
         let pairs = mine.iter().zip(&others).enumerate();
         let differ = pairs.filter(|(_, (a, b))| a.0 != b.0 && a.1 != b.1);
@@ -371,7 +372,11 @@ impl System {
     pub fn interrupt(&self, vector: u8) {
         let context = &self.current().context;
         context.enter_by_trap(context.next_pc(), 0);
-        self.here().interrupt(vector);
+        if self.slow.get() {
+            self.here().slow_interrupt(vector);
+        } else {
+            self.here().interrupt(vector);
+        }
         self.audit();
     }
 
@@ -379,7 +384,11 @@ impl System {
     pub fn exception(&self, vector: u64, code: u64) {
         let context = &self.current().context;
         context.enter_by_trap(context.next_pc(), code);
-        self.here().exception(vector, code);
+        if self.slow.get() {
+            self.here().slow_exception(vector, code);
+        } else {
+            self.here().exception(vector, code);
+        }
         self.audit();
     }
 }

@@ -1,0 +1,183 @@
+//! Send and NBSend: a message to a thread that waits for one, a signal, or nothing at all; and the signal of an interrupt.
+
+use super::{CAPS, deliver, lookup};
+use crate::OnCore;
+use capability::{Cap, Kind, Rights};
+use ipc::{Endpoint, Notification};
+use ipi::{Vector, classify};
+use machine::Register;
+use memory::Ref;
+use sync::{Held, Shared};
+use sync::rank::Existence;
+use thread::{Elapsed, State, Tcb, Wake};
+
+/// What is neither an endpoint nor a notification: the slow path's.
+const UNUSABLE: Cap = Cap::control(Kind::Domain, 0);
+
+/// Whether a Send waits for a receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocking {
+    /// It does: Send.
+    Yes,
+    /// It does not: NBSend.
+    No,
+}
+
+#[cold]
+fn unusable() -> Cap {
+    UNUSABLE
+}
+
+impl OnCore<'_> {
+    /// The current thread sends through `cptr` (Send or NBSend) a message with this info, where nobody but
+    /// itself notices: nobody is there, or a signal is kept. The answer is null then. Otherwise nothing was done, and the
+    /// answer is the capability for [`send`](Self::send) to use.
+    #[inline(always)]
+    pub fn send_lightly(self, cptr: u64, info: u64, blocking: Blocking) -> Cap {
+        let Some((shared, sender)) = self.share() else { return UNUSABLE };
+        match self.ipc().slots_at_hand(sender).get(cptr) {
+            Some(slot) => self.send_by(slot.cap(), info, blocking, shared),
+            None => self.send_by_steps(cptr, info, blocking, shared),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_by_steps(self, cptr: u64, info: u64, blocking: Blocking, shared: Shared<'_>) -> Cap {
+        let sender = self.core().current.get();
+        let cap = lookup(sender, self.ipc().slots(sender), cptr);
+        self.send_by(cap, info, blocking, shared)
+    }
+
+    #[inline(always)]
+    fn send_by(self, cap: Cap, info: u64, blocking: Blocking, mut shared: Shared<'_>) -> Cap {
+        if cap.is_null() {
+            // A send that may not block has no fault either.
+            return if blocking == Blocking::Yes { unusable() } else { Cap::NULL };
+        }
+        if info & CAPS != 0 || !cap.rights().allow(Rights::WRITE) {
+            return UNUSABLE;
+        }
+        if cap.is(Kind::Notification) {
+            let notification: Ref<Notification> = cap.object();
+            let _object = self.kernel.locks.objects.lock(notification.word(), shared.held());
+            if notification.bound().is_none() && !notification.is_waited_for() {
+                notification.keep(cap.badge());
+                return Cap::NULL;
+            }
+        } else if cap.is(Kind::Endpoint) && blocking == Blocking::No {
+            let endpoint: Ref<Endpoint> = cap.object();
+            let _object = self.kernel.locks.objects.lock(endpoint.word(), shared.held());
+            if endpoint.first_receiver().is_none() {
+                return Cap::NULL;
+            }
+        }
+        cap
+    }
+
+    /// The current thread sends to a thread that waits, through `cap`, as [`send_lightly`](Self::send_lightly) found it.
+    #[inline(always)]
+    pub(crate) fn fast_send(self, mut cap: Cap) -> bool {
+        let Some((mut shared, sender)) = self.share() else { return false };
+        let info = sender.context.get(Register::Rsi);
+        if sync::CORES > 1 {
+            // Another core may have changed the slot in between.
+            cap = lookup(sender, self.ipc().slots(sender), sender.context.get(Register::Rdi));
+            if info & CAPS != 0 || !cap.rights().allow(Rights::WRITE) {
+                return false;
+            }
+        }
+        if cap.is(Kind::Notification) {
+            return self.fast_signal(sender, cap, shared.held(), None);
+        }
+        cap.is(Kind::Endpoint) && self.fast_message(sender, cap, info, shared.held())
+    }
+
+    /// Signals what CPU vector `vector`, which interrupted the current or idle thread, is bound to.
+    #[inline(always)]
+    pub(crate) fn fast_interrupt(self, vector: u8) -> bool {
+        let (Vector::User(_) | Vector::Doorbell(_)) = classify(vector) else { return false };
+        let Some((mut shared, current)) = self.share() else { return false };
+        let ipc = self.ipc();
+        let Some(elapsed) = ipc.elapsed() else { return false };
+        // Also if the signal turns out to be the slow path's: it counts on from here.
+        ipc.account(elapsed);
+        let interrupts = self.kernel.interrupts.lock(shared.held());
+        let cap = interrupts.slot(vector).cap();
+        if cap.kind() != Kind::Notification || !cap.rights().allow(Rights::WRITE) {
+            return false;
+        }
+        if interrupts.is_pin(vector) {
+            if sync::CORES > 1 {
+                // The I/O APIC is for whoever has the instance to itself.
+                return false;
+            }
+            interrupts.silence(&ipc, vector);
+        }
+        drop(interrupts);
+        let done = self.fast_signal(current, cap, shared.held(), Some(elapsed));
+        if done {
+            self.machine().end_of_interrupt();
+        }
+        done
+    }
+
+    /// Signals the notification of `cap`, while `current` runs.
+    #[inline(always)]
+    fn fast_signal(
+        self,
+        current: Ref<Tcb>,
+        cap: Cap,
+        held: &mut Held<'_, Existence>,
+        elapsed: Option<Elapsed>,
+    ) -> bool {
+        let notification: Ref<Notification> = cap.object();
+        // A notification with a bound thread is the affair of that thread's core: what must be held is the endpoint on
+        // which the thread waits.
+        let bound = notification.bound();
+        let address = bound.map_or(notification.word(), |bound| Ref::<Endpoint>::at(bound.blocked_on.get()).word());
+        let mut object = self.kernel.locks.objects.lock(address, held);
+        if bound.is_some_and(|bound| !self.core().owns(bound)) {
+            return false;
+        }
+        let Some(listener) = notification.listener() else {
+            notification.keep(cap.badge());
+            return true;
+        };
+        let Some(wake) = self.ipc().wakes(current, listener, elapsed) else { return false };
+        if listener.state.get() == State::BLOCKED_ON_NOTIFICATION {
+            notification.take_first(listener);
+        } else {
+            let _reply = listener.reply.get().map(|reply| self.kernel.locks.replies.lock(reply.word(), object.held()));
+            self.ipc().cancel_ipc(listener);
+        }
+        listener.context.set(Register::Rdi, cap.badge());
+        self.wake(current, listener, wake);
+        true
+    }
+
+    #[inline(always)]
+    fn fast_message(self, sender: Ref<Tcb>, cap: Cap, info: u64, held: &mut Held<'_, Existence>) -> bool {
+        let endpoint: Ref<Endpoint> = cap.object();
+        let mut object = self.kernel.locks.objects.lock(endpoint.word(), held);
+        let Some(receiver) = endpoint.first_receiver() else { return false };
+        let Some(wake) = self.ipc().wakes(sender, receiver, None) else { return false };
+        endpoint.take_first(receiver);
+        if let Some(reply) = receiver.reply.take() {
+            let _reply = self.kernel.locks.replies.lock(reply.word(), object.held());
+            reply.thread.set(None);
+        }
+        deliver(sender, receiver, info, cap.badge());
+        self.wake(sender, receiver, wake);
+        true
+    }
+
+    #[inline(always)]
+    fn wake(self, current: Ref<Tcb>, thread: Ref<Tcb>, wake: Wake) {
+        thread.state.set(State::RUNNING);
+        self.ipc().wake(current, thread, wake);
+        if let Wake::Switch(_) = wake {
+            self.leave_for(thread);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Short cuts through the scheduler, for fast paths: the cases in which [`Threads::schedule`] has nothing to weigh.
+//!
+//! What asks (`elapsed`, `wakes`, `next_ready`) changes nothing; what acts leaves the state that `schedule` would leave.
+//! One thing differs, and only in when: a timer that is armed for an earlier moment than needed stays armed. It fires
+//! once too often, and that interrupt arms it as needed. It is never armed later than the first release time of the release
+//! queue (whoever adds to that queue arms it exactly), nor than the end of the current context's budget.
+
+use crate::refill::{Refills, head};
+use crate::{Core, SchedContext, State, Tcb, Threads, Ticks, flag};
+use machine::AddressSpace;
+use memory::Ref;
+
+/// Time since the last entry that was accounted, where charging it needs no decision.
+#[derive(Clone, Copy, Debug)]
+pub struct Elapsed {
+    now: Ticks,
+    used: Ticks,
+}
+
+/// What becoming ready means for a thread.
+#[derive(Clone, Copy, Debug)]
+pub enum Wake {
+    /// The current thread goes on; the other waits in its ready queue.
+    Queue,
+    /// The other runs, on its own time, and the current thread waits in its ready queue.
+    Switch(Turn),
+}
+
+/// A change of thread that takes time from one context to another.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    context: Ref<SchedContext>,
+    space: AddressSpace,
+    elapsed: Elapsed,
+}
+
+impl Threads<'_> {
+    /// The time since the last accounted entry; `None` if the scheduler has something to decide about it.
+    #[inline(always)]
+    pub fn elapsed(&self) -> Option<Elapsed> {
+        let core = self.core;
+        let now = self.machine.now();
+        let used = core.consumed.get().wrapping_add(now.wrapping_sub(core.now.get()));
+        let context = core.current_context.get();
+        // A clock that went backwards looks like a budget that is used up.
+        let enough = left(context).checked_sub(used).is_some_and(|left| left >= core.min_budget);
+        if core.domain_left.get() != Ticks::MAX
+            || core.release.head().is_some_and(|first| is_due(first, now))
+            || !enough && context != core.idle_context
+        {
+            return None;
+        }
+        Some(Elapsed { now, used })
+    }
+
+    /// Keeps the account that `elapsed` stands for, as `update_time` would.
+    #[inline(always)]
+    pub fn account(&self, elapsed: Elapsed) {
+        self.core.now.set(elapsed.now);
+        self.core.consumed.set(elapsed.used);
+    }
+
+    /// Whether the scheduler would pick `next`, which is about to become ready, once the current thread blocks.
+    #[inline(always)]
+    pub fn runs_next(&self, current: Ref<Tcb>, next: Ref<Tcb>) -> bool {
+        let core = self.core;
+        next.domain.get() == core.domain.get()
+            && (next.priority.get() >= current.priority.get() || core.is_highest(next.priority.get()))
+    }
+
+    /// What happens if `thread`, which is blocked, becomes ready while `current` could go on; `None` if that is not simple.
+    /// `known` is what has elapsed, if that was asked already.
+    #[inline(always)]
+    pub fn wakes(
+        &self,
+        current: Ref<Tcb>,
+        thread: Ref<Tcb>,
+        known: Option<Elapsed>,
+    ) -> Option<Wake> {
+        let context = thread.sched_context.get()?;
+        let simple = context.is_active() && !context.is_sporadic() && !thread.has(flag::IN_RELEASE_QUEUE);
+        if !simple || !self.is_here(thread) || thread.domain.get() != self.core.domain.get() {
+            return None;
+        }
+        if thread.priority.get() <= current.priority.get() && current != self.core.idle {
+            return Some(Wake::Queue);
+        }
+        let elapsed = match known {
+            Some(elapsed) => elapsed,
+            None => self.elapsed()?,
+        };
+        Some(Wake::Switch(Turn { context, space: self.space(thread)?, elapsed }))
+    }
+
+    /// Does it: `thread` is running or ready from now on.
+    #[inline(always)]
+    pub fn wake(&self, current: Ref<Tcb>, thread: Ref<Tcb>, wake: Wake) {
+        match wake {
+            Wake::Queue if thread.priority.get() == current.priority.get() => self.core.ready.append(thread),
+            Wake::Queue => self.core.ready.enqueue(thread),
+            Wake::Switch(turn) => {
+                if current != self.core.idle {
+                    self.core.ready.enqueue(current);
+                }
+                self.take_turn(thread, turn);
+            }
+        }
+    }
+
+    /// The thread that runs if the current one blocks; `None` if nobody can or it is not simple.
+    #[inline(always)]
+    pub fn next_ready(&self) -> Option<(Ref<Tcb>, Turn)> {
+        let next = self.core.ready.highest(self.core.domain.get()).filter(|&next| goes_on(next))?;
+        let context = next.sched_context.get()?;
+        Some((next, Turn { context, space: self.space(next)?, elapsed: self.elapsed()? }))
+    }
+
+    /// Runs what [`next_ready`](Self::next_ready) found; the current thread was blocked.
+    #[inline(always)]
+    pub fn run_ready(&self, (next, turn): (Ref<Tcb>, Turn)) {
+        self.core.ready.dequeue(next);
+        self.take_turn(next, turn);
+    }
+
+    #[inline(always)]
+    fn take_turn(&self, next: Ref<Tcb>, turn: Turn) {
+        self.change_context(turn.context, turn.elapsed);
+        self.run(next, turn.space);
+    }
+
+    /// Charges the current context for `elapsed` and goes on with `next`, which is another.
+    #[inline(always)]
+    fn change_context(&self, next: Ref<SchedContext>, elapsed: Elapsed) {
+        let core = self.core;
+        let Elapsed { now, used } = elapsed;
+        core.now.set(now);
+        core.consumed.set(0);
+        charge(core, self.refills(core.current_context.get()), used);
+        core.current_context.set(next);
+        if !next.is_round_robin() && !next.is_sporadic() {
+            unblock(self.refills(next), now);
+        }
+        self.machine.set_deadline_by(now + left(next));
+    }
+
+    /// Makes `thread` current, in its address space, on the context that is being charged.
+    #[inline(always)]
+    pub fn run(&self, thread: Ref<Tcb>, space: AddressSpace) {
+        let (core, machine) = (self.core, self.machine);
+        machine.load(space);
+        if core.fpu_owner.get() == Some(thread) && !thread.has(flag::FPU_DISABLED) {
+            machine.fpu_enable();
+        } else {
+            machine.fpu_disable();
+        }
+        core.current.set(thread);
+    }
+
+    /// The current thread gives up the rest of its slice, if it has a round-robin slice of its own; says whether it did.
+    #[inline(always)]
+    pub fn pass_turn(&self, current: Ref<Tcb>) -> bool {
+        let core = self.core;
+        let context = core.current_context.get();
+        if !context.is_round_robin() {
+            return false;
+        }
+        let Some(Elapsed { now, used }) = self.elapsed() else { return false };
+        // Nobody more important is ready (T3), so an equal is next.
+        let next = core.ready.first_of(current);
+        let mut turn = None;
+        if let Some(next) = next {
+            let (Some(context), Some(space)) = (next.sched_context.get(), self.space(next)) else { return false };
+            if !goes_on(next) || !(context.is_round_robin() || context.is_sporadic()) {
+                return false;
+            }
+            turn = Some((next, context, space));
+        }
+        core.now.set(now);
+        core.consumed.set(0);
+        context.consumed.set(context.consumed.get() + used);
+        self.refills(context).restart_round_robin();
+        let mut running = context;
+        if let Some((next, context, space)) = turn {
+            core.ready.rotate(next, current);
+            core.current_context.set(context);
+            self.run(next, space);
+            running = context;
+        }
+        self.machine.set_deadline_by(now + left(running));
+        true
+    }
+}
+
+/// Charges a current context that has the budget, as `commit_time` would.
+#[inline(always)]
+fn charge(core: &Core, refills: Refills, used: Ticks) {
+    let context = refills.context;
+    if !context.is_round_robin() {
+        return charge_sporadic(refills, used);
+    }
+    if context != core.idle_context {
+        let [left, over] = &context.first.0;
+        left.amount.set(left.amount.get() - used);
+        over.amount.set(over.amount.get() + used);
+        context.consumed.set(context.consumed.get() + used);
+    }
+}
+
+/// What `context` may use before it must be looked at again.
+#[inline(always)]
+fn left(context: Ref<SchedContext>) -> Ticks {
+    if context.is_round_robin() { context.first.0[0].amount.get() } else { left_sporadic(context) }
+}
+
+// What follows is out of line and without `Threads`, which would cost the callers its making.
+
+#[inline(never)]
+fn charge_sporadic(refills: Refills, used: Ticks) {
+    let context = refills.context;
+    if used > 0 {
+        refills.charge(used);
+    }
+    context.consumed.set(context.consumed.get().saturating_add(used));
+}
+
+#[inline(never)]
+fn left_sporadic(context: Ref<SchedContext>) -> Ticks {
+    head(context).amount
+}
+
+#[inline(never)]
+fn unblock(refills: Refills, now: Ticks) {
+    refills.unblock(now);
+}
+
+#[cold]
+#[inline(never)]
+fn is_due(first: Ref<Tcb>, now: Ticks) -> bool {
+    first.sched_context.get().is_none_or(|context| head(context).time <= now)
+}
+
+/// Whether `thread`, which is ready, has nothing to settle before it runs.
+#[inline(always)]
+fn goes_on(thread: Ref<Tcb>) -> bool {
+    thread.state.get() == State::RUNNING && thread.yield_to.get().is_none()
+}

@@ -253,7 +253,7 @@ impl Plan {
                 };
                 ends.push(End {
                     channel: number,
-                    program: (first_program + end.program) as u32,
+                    program: end.program.map_or(NONE, |program| (first_program + program) as u32),
                     access: if end.access == Access::Read { 1 } else { 3 },
                     side: side as u32,
                     rings,

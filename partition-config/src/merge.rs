@@ -107,7 +107,7 @@ fn moved(channel: &Channel, places: &[Place]) -> Channel {
     for end in &mut channel.ends {
         if let Some(place) = places.get(end.partition) {
             end.partition = place.group;
-            end.program += place.first_program;
+            end.program = end.program.map(|program| program + place.first_program);
         }
     }
     if channel.is_local() {
@@ -133,7 +133,8 @@ fn renumber(channels: &mut [Channel], partitions: &[Partition]) -> Result<(), Me
             if *free > u32::from(DOORBELL_LAST) {
                 return Err(MergeError(format!("partition `{}` would hear too many doorbells", partition.name)));
             }
-            let node = partition.programs.get(receiver.1).map_or(0, |program| program.node);
+            let program = receiver.1.and_then(|program| partition.programs.get(program));
+            let node = program.map_or(0, |program| program.node);
             *core = partition.cores.get(node).copied().unwrap_or(*core);
             *vector = *free;
             *free += 1;

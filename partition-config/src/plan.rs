@@ -151,8 +151,8 @@ pub struct Channel {
 pub struct End {
     /// Index of the partition.
     pub partition: usize,
-    /// Index of the program in the partition.
-    pub program: usize,
+    /// Index of the program in the partition; `None` for a root task of the user's own.
+    pub program: Option<usize>,
     /// What it may do.
     pub access: crate::schema::Access,
     /// How it wakes the other end.

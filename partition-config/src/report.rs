@@ -146,8 +146,10 @@ impl Plan {
     fn end_name(&self, channel: &Channel, side: usize) -> String {
         let Some(end) = channel.ends.get(side) else { return String::new() };
         let Some(partition) = self.partitions.get(end.partition) else { return String::new() };
-        let program = partition.programs.get(end.program).map_or("?", |program| program.name.as_str());
-        format!("{}/{program}", partition.name)
+        match end.program.and_then(|program| partition.programs.get(program)) {
+            Some(program) => format!("{}/{}", partition.name, program.name),
+            None => partition.name.clone(),
+        }
     }
 
     fn channel_table(&self) -> Grid {

@@ -43,6 +43,22 @@ fn the_pipeline_has_four_cores_and_a_doorbell_each_way_on_three_channels() {
 }
 
 #[test]
+fn a_root_task_of_the_users_own_is_an_end_by_its_partitions_name() {
+    let mut images = StubImages::default();
+    images.files.insert("own.elf".to_owned(), partition_config::elf::tiny(0x40_0000, 0x2000));
+    let text = "[[partition]]\nname = \"own\"\nmemory = \"32M\"\nroot-task = \"own.elf\"\n\
+                [[partition]]\nname = \"ours\"\nprogram = [{ image = \"hello\" }]\n\
+                [[channel]]\nname = \"c\"\nends = [\"own\", \"ours/hello\"]\n";
+    let plan = check("ends.toml", text, &images).unwrap_or_else(|report| panic!("{}", report.to_plain_text()));
+    let [own, ours] = &plan.channels[0].ends;
+    assert_eq!(((own.partition, own.program), (ours.partition, ours.program)), ((0, None), (1, Some(0))));
+    let bytes = plan.partition_manifest(0);
+    let words: Vec<u64> = bytes.chunks(8).map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect();
+    let manifest = manifest::Manifest::decode(zerocopy::IntoBytes::as_bytes(words.as_slice())).unwrap();
+    assert_eq!(manifest.ends_of_program(manifest::NONE).count(), 1);
+}
+
+#[test]
 fn generated_systems_of_any_number_of_cores_are_valid() {
     for cores in [1, 2, 3, 4, 8, 16, 32, 64, 255] {
         let plan = plan("generated", &generate(cores, "8M").unwrap());

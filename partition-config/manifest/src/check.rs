@@ -109,7 +109,7 @@ pub(crate) fn records(manifest: &Manifest<'_>) -> Checked {
     })?;
     each("ends", manifest.ends(), |at, end| {
         at.field("channel", (end.channel as usize) < manifest.channels().len())?;
-        at.field("program", (end.program as usize) < manifest.programs().len())?;
+        at.field("program", optional(end.program, |program| (program as usize) < manifest.programs().len()))?;
         at.field("access", end.access <= 3)?;
         at.field("side", end.side <= 1)?;
         let channel = manifest.channel_of(end);
@@ -165,7 +165,9 @@ fn partition(manifest: &Manifest<'_>, at: At, record: &Partition) -> Checked {
         inner.field("route", doorbell.route as usize == inner.index)
     })?;
     each("ends", manifest.ends_of(record), |inner, end| {
-        inner.field("program", contains(record.programs, end.program))?;
+        let foreign = record.flags & partition_flags::FOREIGN_ROOT != 0;
+        let owner = if foreign { end.program == NONE } else { contains(record.programs, end.program) };
+        inner.field("program", owner)?;
         inner.field("rings", bell(end.rings, manifest.channel_of(end), |rings| contains(doorbells, rings)))
     })?;
     each("programs", manifest.programs_of(record), |inner, program| {

@@ -216,7 +216,8 @@ impl<'a> Manifest<'a> {
         text.split('\0').filter(|arg| !arg.is_empty())
     }
 
-    /// The program's channel ends with their position in [`Self::ends`]; `program` is an index of [`Self::programs`].
+    /// The program's channel ends with their position in [`Self::ends`]; `program` is an index of [`Self::programs`], or
+    /// [`NONE`] for those of a root task of the user's own.
     pub fn ends_of_program(&self, program: u32) -> impl Iterator<Item = (usize, &'a End)> + use<'a> {
         self.ends.iter().enumerate().filter(move |(_, end)| end.program == program)
     }

@@ -287,7 +287,7 @@ record! {
     End {
         /// Index of the channel.
         channel: u32,
-        /// Index of the program (in the table of programs).
+        /// Index of the program (in the table of programs); [`NONE`] in a partition with a root task of the user's own.
         program: u32,
         /// Bit 0: may read. Bit 1: may write.
         access: u32,

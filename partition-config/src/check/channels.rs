@@ -25,11 +25,11 @@ impl Draft {
     }
 }
 
-/// What `partition/program` can name.
+/// What an end can name: `partition/program`, or the partition alone where it has a root task of its own.
 struct Target {
     path: String,
     partition: usize,
-    program: usize,
+    program: Option<usize>,
 }
 
 pub(super) fn resolve(file: &schema::File, findings: &mut Findings) -> Vec<Draft> {
@@ -49,10 +49,13 @@ fn targets(file: &schema::File) -> Vec<Target> {
     let mut targets = Vec::new();
     for (partition_index, partition) in items(&file.partition).iter().enumerate() {
         let Some(partition_name) = &partition.value.name else { continue };
+        if partition.value.root_task.is_some() {
+            targets.push(Target { path: partition_name.value.clone(), partition: partition_index, program: None });
+        }
         for (program_index, program) in items(&partition.value.program).iter().enumerate() {
             let Some(program_name) = program_name(&program.value) else { continue };
             let path = format!("{}/{}", partition_name.value, program_name.value);
-            targets.push(Target { path, partition: partition_index, program: program_index });
+            targets.push(Target { path, partition: partition_index, program: Some(program_index) });
         }
     }
     targets
@@ -122,7 +125,7 @@ fn find<'a>(end: &Spot<String>, targets: &'a [Target], findings: &mut Findings) 
             Some(nearest) => format!("did you mean \"{nearest}\"?"),
             None => {
                 let known = paths.take(8).collect::<Vec<_>>().join(", ");
-                format!("an end is `partition/program`; this file has: {known}")
+                format!("an end is `partition/program`, or a `partition` with a root task of its own; here: {known}")
             }
         };
         let message = format!("there is no `{}`", end.value);

@@ -6,7 +6,7 @@
 //!                   └────────▶ timed: the stub around one system call; trace: its time stamps; stats: the median
 //! ```
 //!
-//! Each figure is a line `bench <id> <median> <min> <max> <samples>` on the console, in ticks of the time-stamp counter;
+//! `scale` is a programme of its own, for several cores. Each figure of the other is a line `bench <id> <median> <min> <max> <samples>` on the console, in ticks of the time-stamp counter;
 //! `cargo xtask bench` runs it where such a tick is one executed instruction. The stub's own cost is measured with the
 //! system call replaced by a `nop` and subtracted, so a figure is what happens from the `syscall` instruction to the
 //! return to user mode, not counting the `syscall` instruction itself. Tests: in `stats` and `trace`.
@@ -25,6 +25,8 @@ mod ipc;
 mod objects;
 #[cfg(target_os = "none")]
 mod run;
+#[cfg(target_os = "none")]
+mod scale;
 #[cfg(target_os = "none")]
 mod sched;
 #[cfg(target_os = "none")]

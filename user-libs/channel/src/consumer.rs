@@ -54,6 +54,7 @@ impl<'a, B: Bell> Consumer<'a, B> {
     }
 
     /// The next message, if there is one. The messages before it may be overwritten from now on.
+    #[inline]
     pub fn try_receive(&mut self) -> Result<Option<Message<'_>>, PeerError> {
         if self.head.wrapping_sub(self.published) > self.ring.capacity() / 4 {
             self.release();
@@ -73,11 +74,13 @@ impl<'a, B: Bell> Consumer<'a, B> {
 
     /// Everything that is there now, message by message, all of it readable until the batch's last message is dropped.
     /// Follow it with [`release`](Self::release), or let a later call do so.
+    #[inline]
     pub fn batch(&mut self) -> Batch<'_, 'a, B> {
         Batch { consumer: self, ended: false }
     }
 
     /// Gives the room of all messages taken so far back to the producer, and wakes it if it waits for that much.
+    #[inline]
     pub fn release(&mut self) {
         if self.published == self.head {
             return;
@@ -98,6 +101,7 @@ impl<'a, B: Bell> Consumer<'a, B> {
     }
 
     /// Takes the next record, skipping padding.
+    #[inline]
     fn locate(&mut self) -> Result<Option<Located>, PeerError> {
         if let Some(error) = self.broken {
             return Err(error);
@@ -134,6 +138,7 @@ impl<'a, B: Bell> Consumer<'a, B> {
     }
 
     /// The payload of a record that was checked by `locate`.
+    #[inline]
     pub(crate) fn view(&self, at: &Located) -> Message<'a> {
         let words = self.ring.data.get(at.start..at.start + at.bytes.div_ceil(8)).unwrap_or(&[]);
         Message { kind: at.kind, bytes: Bytes::new(words, at.bytes) }
@@ -225,6 +230,7 @@ pub struct Batch<'b, 'a, B> {
 impl<'b, 'a: 'b, B: Bell> Iterator for Batch<'b, 'a, B> {
     type Item = Result<Message<'b>, PeerError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
             return None;

@@ -106,6 +106,24 @@ mod tests {
     }
 
     #[test]
+    fn words_arrive_as_they_were_at_any_position_of_the_ring_and_only_as_so_many() {
+        let memory = memory();
+        let (mut left, mut right) = both(&memory);
+        for number in 0..500 {
+            left.out.try_push_words(3, &[number, !number, 7]).unwrap();
+            left.out.flush();
+            let message = right.inward.try_receive().unwrap().unwrap();
+            assert_eq!((message.kind, message.bytes.words()), (3, Some([number, !number, 7])));
+            assert_eq!((message.bytes.words::<2>(), message.bytes.words::<4>()), (None, None));
+        }
+        assert_eq!(left.out.try_push_words(PAD, &[0]), Err(SendError::ReservedKind));
+        let sent = (0..).take_while(|_| left.out.try_push_words(1, &[0; 7]).is_ok()).count();
+        assert_eq!(left.out.try_push_words(1, &[0; 7]), Err(SendError::Full));
+        left.out.flush();
+        assert_eq!(right.inward.batch().filter(|message| message.unwrap().bytes.words() == Some([0; 7])).count(), sent);
+    }
+
+    #[test]
     fn a_full_ring_says_so_and_goes_on_when_room_is_released() {
         let memory = memory();
         let (mut left, mut right) = both(&memory);

@@ -57,11 +57,13 @@ impl<'a> Ring<'a> {
     }
 
     /// Capacity in words; a power of two.
+    #[inline]
     pub fn capacity(&self) -> u64 {
         self.data.len() as u64
     }
 
     /// Index into `data` of position `position`.
+    #[inline]
     pub fn index(&self, position: u64) -> usize {
         (position & (self.capacity() - 1)) as usize
     }
@@ -81,22 +83,26 @@ impl<'a> Ring<'a> {
     }
 
     /// Longest message, in bytes. A record takes at most half the ring, so that it fits somewhere in an empty one.
+    #[inline]
     pub fn max_message(&self) -> usize {
         (self.data.len() / 2 - 1) * 8
     }
 }
 
 /// Words of a record whose payload has `bytes` bytes.
+#[inline]
 pub(crate) fn record_words(bytes: usize) -> u64 {
     1 + bytes.div_ceil(8) as u64
 }
 
 /// The header word of a record.
+#[inline]
 pub(crate) fn header(kind: u32, bytes: usize) -> u64 {
     u64::from(kind) << 32 | bytes as u64 & 0xffff_ffff
 }
 
 /// Kind and payload length of a header word: both are allegations.
+#[inline]
 pub(crate) fn split_header(word: u64) -> (u32, usize) {
     ((word >> 32) as u32, word as u32 as usize)
 }

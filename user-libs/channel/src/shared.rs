@@ -55,23 +55,34 @@ pub struct Bytes<'a> {
 
 impl<'a> Bytes<'a> {
     /// The first `len` bytes of `words` (fewer if `words` is shorter).
+    #[inline]
     pub(crate) fn new(words: &'a [AtomicU64], len: usize) -> Self {
         Self { words, len: len.min(words.len() * 8) }
     }
 
     /// Length in bytes.
+    #[inline]
     pub fn len(self) -> usize {
         self.len
     }
 
     /// Whether there is no byte.
+    #[inline]
     pub fn is_empty(self) -> bool {
         self.len == 0
     }
 
     /// The little-endian word number `index` (bytes behind the end read as the padding found there).
+    #[inline]
     pub fn word(self, index: usize) -> Option<u64> {
         Some(self.words.get(index)?.load(Relaxed))
+    }
+
+    /// All of the message as words, if it has exactly so many.
+    #[inline]
+    pub fn words<const WORDS: usize>(self) -> Option<[u64; WORDS]> {
+        let words: &[AtomicU64; WORDS] = self.words.try_into().ok().filter(|_| self.len == WORDS * 8)?;
+        Some(core::array::from_fn(|index| words[index].load(Relaxed)))
     }
 
     /// The bytes from `offset` on, copied into `target`; returns how many there were.
@@ -120,16 +131,19 @@ pub(crate) struct WordWriter<'a> {
 
 impl<'a> WordWriter<'a> {
     /// A writer that starts at the first of `words`.
+    #[inline]
     pub fn new(words: &'a [AtomicU64]) -> Self {
         Self { words, filled: 0, partial: 0 }
     }
 
     /// Bytes written so far.
+    #[inline]
     pub fn len(&self) -> usize {
         self.filled
     }
 
     /// Appends as much of `bytes` as fits; returns how much that was.
+    #[inline]
     pub fn append(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.words.len() * 8 - self.filled);
         let mut rest = &bytes[..count];
@@ -158,6 +172,7 @@ impl<'a> WordWriter<'a> {
     }
 
     /// Stores the word that is being filled, which `count` more bytes are now part of.
+    #[inline]
     fn store(&mut self, word: u64, count: usize) {
         self.words[self.filled / 8].store(word, Relaxed);
         self.filled += count;

@@ -70,13 +70,18 @@ pub fn stop(console: &mut Console) -> ! {
 /// # Errors
 /// What is wrong, and with which program. Nothing runs then.
 pub fn start(info: &BootInfo<'_>) -> Result<Running, StartError> {
-    let bytes = info.manifest().ok_or(StartError { program: None, error: RootError::NoManifest })?;
-    // Chunks of bootinfo lie at any address, a manifest at a multiple of 8.
-    let mut words: Vec<u64> = Vec::with_capacity(bytes.len().div_ceil(8));
-    for chunk in bytes.chunks(8) {
+    let words = manifest_words(info).ok_or(StartError { program: None, error: RootError::NoManifest })?;
+    partition::start(info, zerocopy::IntoBytes::as_bytes(words.as_slice()))
+}
+
+/// The partition manifest, copied to where it may lie: chunks of bootinfo lie at any address, a manifest at a multiple
+/// of 8. `None` without a manifest.
+pub fn manifest_words(info: &BootInfo<'_>) -> Option<Vec<u64>> {
+    let bytes = info.manifest()?;
+    let word = |chunk: &[u8]| {
         let mut word = [0; 8];
         word[..chunk.len()].copy_from_slice(chunk);
-        words.push(u64::from_le_bytes(word));
-    }
-    partition::start(info, zerocopy::IntoBytes::as_bytes(words.as_slice()))
+        u64::from_le_bytes(word)
+    };
+    Some(bytes.chunks(8).map(word).collect())
 }

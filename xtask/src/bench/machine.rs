@@ -7,6 +7,7 @@ use crate::images::{Checked, Inputs, check_text};
 use crate::launch::{Start, launch, members};
 use crate::session::{Until, Work, watch};
 use anyhow::{Context, Result, bail, ensure};
+use partition_config::Plan;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,25 +24,42 @@ pub fn run(artifacts: &Artifacts, patience: Duration) -> Result<Vec<Figure>> {
         "[system]\nname = \"bench\"\n[[partition]]\nname = \"bench\"\nmemory = \"32M\"\nroot-task = {:?}\n",
         root_task.display().to_string()
     );
-    let plan = match check_text("bench.toml", &text, Path::new("/"), artifacts, &Inputs::default()) {
-        Checked::Accepted(plan) => plan,
+    let start = Start { extra: ICOUNT_ARGUMENTS.map(str::to_owned).to_vec(), ..Start::on(Engine::Qemu) };
+    let lines = watch_to_the_end(&check(artifacts, &text)?, artifacts, &start, patience)?;
+    let figures: Vec<Figure> = lines.iter().filter_map(|line| Figure::parse(line)).collect();
+    ensure!(!figures.is_empty(), "the benchmark printed no figure");
+    Ok(figures)
+}
+
+/// The plan of a system file that is our own.
+///
+/// # Errors
+/// When it is refused all the same.
+pub fn check(artifacts: &Artifacts, text: &str) -> Result<Plan> {
+    match check_text("bench.toml", text, Path::new("/"), artifacts, &Inputs::default()) {
+        Checked::Accepted(plan) => Ok(*plan),
         Checked::Refused(report) => bail!("the benchmark's own system file is refused: {report}"),
-    };
-    let mut members = members(&plan);
+    }
+}
+
+/// Boots `plan` and gives the lines of its consoles once every partition with a console is done.
+///
+/// # Errors
+/// When the system does not start, does not finish in `patience`, or finishes with another code than 0.
+pub fn watch_to_the_end(plan: &Plan, artifacts: &Artifacts, start: &Start, patience: Duration) -> Result<Vec<String>> {
+    let mut members = members(plan);
     for member in &mut members {
         // A root task of the kind that usually never says when it is finished; this one does.
         member.work = Work::Finite;
     }
-    let start = Start { extra: ICOUNT_ARGUMENTS.map(str::to_owned).to_vec(), ..Start::on(Engine::Qemu) };
-    let mut started = launch(&plan, artifacts, &start)?;
+    let mut started = launch(plan, artifacts, start)?;
     let report = watch(&mut started.running, &members, &started.consoles, patience, Until::Finished, |_, _| {})?;
     drop(started);
-    let lines: Vec<_> = report.partitions.iter().flat_map(|partition| &partition.lines).collect();
-    if let Some(problem) = report.problems(&members).first() {
-        let last = lines.last().map_or("", |line| line.as_str());
-        bail!("the benchmark failed: {problem}; its last line: {last}");
+    let problems = report.problems(&members);
+    let lines: Vec<_> = report.partitions.into_iter().flat_map(|partition| partition.lines).collect();
+    if !problems.is_empty() {
+        let last = lines.last().map_or("", String::as_str);
+        bail!("the benchmark failed: {}; its last line: {last}", problems.join("; "));
     }
-    let figures: Vec<Figure> = lines.iter().filter_map(|line| Figure::parse(line)).collect();
-    ensure!(!figures.is_empty(), "the benchmark printed no figure");
-    Ok(figures)
+    Ok(lines)
 }

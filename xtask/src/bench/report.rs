@@ -1,8 +1,9 @@
-//! The report as files: `report.json`, `report.md`, `report.svg`. Tests: below.
+//! The report as files: `report.json`, `report.md`, `report.svg`, and a chart for each scaling scenario. Tests: below.
 
-use super::figures::{BYTES, COMMAND, Figure};
-use super::plot;
-use super::reference::{MISSING, REFERENCES, Reference};
+use super::figures::{BYTES, COMMAND, Figure, ICOUNT, INSTRUCTIONS};
+use super::lockstep::LOCKSTEP;
+use super::reference::{MISSING, REFERENCES, Reference, SAME_BINARY};
+use super::{curves, plot, scaling};
 use anyhow::{Context, Result};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -17,6 +18,13 @@ own suite does. Not included, since the engine charges nothing for it: caches, T
 Skerry's servers and fault handlers are passive (they run on the caller's time), priorities are equal unless the row says \
 otherwise.";
 
+/// What the figures of several cores are, in words.
+const SCALING: &str = "\
+Bochs executes all cores in turn, five instructions each, so one tick is one instruction of every core, and a run repeats \
+exactly. The same program measures everywhere: in the multikernel a partition for each core, in SMP one partition with all \
+of them. What crosses cores crosses channels and doorbells in the one, endpoints and notifications in the other. **The \
+engine charges nothing for cache misses**: a lock that moves between real cores costs more than here, and so does a ring.";
+
 /// Writes the report into `folder`.
 ///
 /// # Errors
@@ -24,9 +32,15 @@ otherwise.";
 pub fn write(folder: &Path, figures: &[Figure]) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let json = serde_json::to_string_pretty(figures)? + "\n";
-    for (name, content) in
-        [("report.json", json), ("report.md", markdown(figures)), ("report.svg", plot::bars(figures)?)]
-    {
+    let mut files = vec![
+        ("report.json".to_owned(), json),
+        ("report.md".to_owned(), markdown(figures)),
+        ("report.svg".to_owned(), plot::bars(figures)?),
+    ];
+    for chart in scaling::charts(figures) {
+        files.push((format!("{}.svg", chart.name), curves::svg(&chart)?));
+    }
+    for (name, content) in files {
         let path = folder.join(name);
         std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -56,10 +70,13 @@ pub fn markdown(figures: &[Figure]) -> String {
     for row in &REFERENCES {
         text += &reference_row(row, median(figures, row.id));
     }
+    text += &same_binary();
     text += "\n`syscall.null` here is an `NBSend` through an empty slot, which includes the failed lookup; seL4's 89 is a \
              system call made for benchmarking. seL4 figures for map and retype are per page, from another run of its \
              suite.\n\n## Everything measured\n\n| id | median | min | max | samples | unit |\n|---|--:|--:|--:|--:|---|\n";
-    for Figure { id, median, min, max, samples, unit, .. } in figures.iter().filter(|figure| figure.unit != BYTES) {
+    for Figure { id, median, min, max, samples, unit, .. } in
+        figures.iter().filter(|figure| figure.unit == INSTRUCTIONS && figure.engine == ICOUNT)
+    {
         let _ = writeln!(text, "| {id} | {median} | {min} | {max} | {samples} | {unit} |");
     }
     text += "\n`boot.to_user`: from the loader's first instruction to the first of the root task, time calibration \
@@ -68,10 +85,50 @@ pub fn markdown(figures: &[Figure]) -> String {
         let _ = writeln!(text, "| {id} | {median} |");
     }
     text += "\n`footprint.kernel.memory` is what one instance keeps for its kernel: image, handoff, page tables, stacks. \
-             `footprint.untyped` is what is left of `footprint.slice` for the root task to make objects of.\n\n\
-             ## Not measured\n\n";
+             `footprint.untyped` is what is left of `footprint.slice` for the root task to make objects of.\n\
+";
+    text += &lockstep(figures);
+    text += "\n## Not measured\n\n";
     for (what, why) in MISSING {
         let _ = writeln!(text, "* {what}: {why}.");
+    }
+    text
+}
+
+/// seL4's own benchmark on both kernels.
+fn same_binary() -> String {
+    let mut text = "\n### The same binary on both kernels\n\nseL4's benchmark suite, built outside this repository for seL4 16 \
+                    MCS, booted unmodified as a root task (`root-task = \"sel4bench.elf\"`, `cargo xtask run --icount`); \
+                    its own medians, measured when the table was last filled in.\n\n\
+                    | operation | Skerry | seL4 MCS | Skerry / seL4 |\n|---|--:|--:|--:|\n"
+        .to_owned();
+    for (what, ours, theirs) in SAME_BINARY {
+        let _ = writeln!(text, "| {what} | {ours} | {theirs} | {:.2} |", ours as f64 / theirs as f64);
+    }
+    text
+}
+
+/// Everything measured on several cores.
+fn lockstep(figures: &[Figure]) -> String {
+    let table = scaling::markdown(figures);
+    if table.is_empty() {
+        return String::new();
+    }
+    let mut text = format!(
+        "\n## Scaling\n\n{SCALING}\n\nThousands of operations per 10^9 ticks, all cores together (times one core); then, on \
+         the most cores, the greatest over the least share of a core and the ticks of the longest operation.\n\n{table}"
+    );
+    text += "\n### Waking across cores\n\nTicks from before the signal until the sender goes on (`sender`) and until the \
+             woken thread, alone on its core, runs (`oneway`). Multikernel: a doorbell; SMP: a notification.\n\n\
+             | id | configuration | median | min | max |\n|---|---|--:|--:|--:|\n";
+    let waking =
+        |figure: &&Figure| figure.engine == LOCKSTEP && figure.id.starts_with("doorbell.") && figure.cores == 2;
+    for Figure { id, configuration, median, min, max, .. } in figures.iter().filter(waking) {
+        let _ = writeln!(text, "| `{id}` | {configuration} | {median} | {min} | {max} |");
+    }
+    text += "\n";
+    for chart in scaling::charts(figures) {
+        let _ = writeln!(text, "![{}]({}.svg)\n", chart.title, chart.name);
     }
     text
 }

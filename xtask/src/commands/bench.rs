@@ -1,29 +1,54 @@
 //! `cargo xtask bench`: measure, report, and compare with a baseline.
 
 use super::{BAD, GOOD, PLAIN, QUIET};
-use anyhow::{Context, Result};
-use clap::Args;
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use xtask::artifacts::{Artifacts, KERNEL};
 use xtask::bench::compare::compare;
+use xtask::bench::figures::Figure;
+use xtask::bench::lockstep::{self, Extent, FORMS};
 use xtask::bench::reference::REFERENCES;
-use xtask::bench::{footprint, machine, report};
+use xtask::bench::{footprint, machine, report, scaling};
 use xtask::{tools, workspace};
 
 /// How long the measuring system may take: it takes a second where the host is idle.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a machine in lockstep may take: a minute for sixteen cores where the host is idle.
+const LOCKSTEP_PATIENCE: Duration = Duration::from_secs(600);
+/// Cores of the machines in lockstep.
+const CORES: [u32; 5] = [1, 2, 4, 8, 16];
+/// Those of a quick run.
+const QUICK_CORES: [u32; 3] = [1, 2, 4];
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Leave out what takes minutes. At present nothing does, so this changes nothing.
+    /// Leave out what takes minutes: of the scaling scenarios run only message pairs without think time, on 1, 2 and 4
+    /// cores.
     #[arg(long)]
     quick: bool,
+    /// Run only what one engine measures.
+    #[arg(long, value_enum)]
+    only: Option<Only>,
+    /// Lockstep on these numbers of cores only, such as `1,4`.
+    #[arg(long, value_delimiter = ',')]
+    cores: Vec<u32>,
     /// Compare with this `report.json`; fail if a deterministic figure is over 2 % worse.
     #[arg(long, value_name = "BASELINE")]
     compare: Option<PathBuf>,
+}
+
+/// The engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Only {
+    /// Instructions per operation, on one core (QEMU).
+    Icount,
+    /// Scaling, on several (Bochs).
+    Lockstep,
 }
 
 /// Measures.
@@ -32,11 +57,18 @@ pub fn bench(arguments: &Arguments) -> Result<ExitCode> {
     let baseline = arguments.compare.as_deref().map(report::read).transpose()?;
     tools::ensure(&[tools::BUILD, tools::QEMU])?;
     let artifacts = Artifacts::build()?;
-    anstream::println!("{QUIET}measuring: one partition, one core, counted in instructions{PLAIN}");
-    let mut figures = machine::run(&artifacts, PATIENCE)?;
+    let mut figures = Vec::new();
+    if arguments.only != Some(Only::Lockstep) {
+        anstream::println!("{QUIET}measuring: one partition, one core, counted in instructions{PLAIN}");
+        figures.extend(machine::run(&artifacts, PATIENCE)?);
+    }
     let kernel = artifacts.path(KERNEL).context("the kernel is not built")?;
     let bytes = std::fs::read(kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
     figures.extend(footprint::of(&bytes)?);
+    if arguments.only != Some(Only::Icount) {
+        tools::ensure(&[tools::ISO, tools::BOCHS])?;
+        figures.extend(scale(&artifacts, arguments)?);
+    }
     let folder = workspace::target_dir().join("bench");
     report::write(&folder, &figures)?;
 
@@ -46,7 +78,6 @@ pub fn bench(arguments: &Arguments) -> Result<ExitCode> {
         let ours = report::median(&figures, row.id);
         println!("{:<22}{:>8}{:>10}{:>10}", row.id, text(ours), text(row.sel4_mcs), text(row.target));
     }
-    anstream::println!("{QUIET}no SMP and no clustered rows: these kernels do not exist{PLAIN}");
     println!("report: {}", folder.join("report.md").display());
 
     let Some(baseline) = baseline else { return Ok(ExitCode::SUCCESS) };
@@ -62,4 +93,40 @@ pub fn bench(arguments: &Arguments) -> Result<ExitCode> {
     }
     anstream::println!("{GOOD}nothing is more than 2 % worse than the baseline{PLAIN}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Every form on every number of cores, as many machines at once as the host has processors: lockstep is not disturbed.
+fn scale(artifacts: &Artifacts, arguments: &Arguments) -> Result<Vec<Figure>> {
+    let (usual, extent) = if arguments.quick { (&QUICK_CORES[..], Extent::Quick) } else { (&CORES[..], Extent::Full) };
+    let cores = if arguments.cores.is_empty() { usual } else { &arguments.cores };
+    let machines: Vec<_> = FORMS.iter().flat_map(|&form| cores.iter().map(move |&cores| (form, cores))).collect();
+    let machines: Vec<_> = machines.into_iter().filter(|(form, cores)| form.fits(*cores)).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some(&(form, cores)) = machines.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let start = Instant::now();
+            let run = lockstep::run(artifacts, form, cores, extent, LOCKSTEP_PATIENCE)?;
+            let seconds = start.elapsed().as_secs();
+            anstream::println!("{QUIET}measured: {}, {cores} cores in lockstep, {seconds} s{PLAIN}", form.name);
+            done.push((form, cores, run));
+        }
+        anyhow::Ok(done)
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut runs = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let mut runs = Vec::new();
+        for worker in workers {
+            runs.extend(worker.join().map_err(|_| anyhow!("a measuring thread panicked"))??);
+        }
+        anyhow::Ok(runs)
+    })?;
+    runs.sort_by_key(|(form, cores, _)| (FORMS.iter().position(|other| other == form), *cores));
+    let mut figures = Vec::new();
+    for (form, cores, run) in runs {
+        figures.extend(run.rounds.iter().flat_map(|round| scaling::figures(form, cores, round)));
+        figures.extend(run.figures);
+    }
+    Ok(figures)
 }

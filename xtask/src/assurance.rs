@@ -3,7 +3,9 @@
 //!
 //! ```text
 //! tests/assurance/ledger.toml ─▶ ledger ─▶ runner ─┬▶ cargo tests ─────┐
-//!                                                  ├▶ coq, with mutants ├─▶ report (JSON, Markdown)
+//!                                                  ├▶ cbmc, bugs planted ┤
+//!                                                  ├▶ coq, with mutants ├─▶ report (JSON, Markdown, HTML)
+//!                                                  ├▶ spin, with mutants ┤
 //!                                                  ├▶ binary ───────────┤
 //!                                                  └▶ configuration ────┘
 //! ```
@@ -11,9 +13,13 @@
 //! Nothing here decides what is claimed: that is the ledger's. A claim whose check did not run is *not run*, never held.
 
 pub mod binary;
+pub mod cbmc;
 pub mod configuration;
 pub mod coq;
 pub mod disassembly;
 pub mod ledger;
+pub mod planted;
 pub mod report;
 pub mod runner;
+pub mod spin;
+pub mod toolbox;

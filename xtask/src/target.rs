@@ -37,8 +37,7 @@ impl Library {
         if !forced && has_library()? {
             return Ok(Self::Ready);
         }
-        let source = skerry_dir()?.join("rust-src").join(compiler_version()?);
-        if let Some(library) = library_in(&source) {
+        if let Some(library) = source()? {
             return Ok(Self::Source(library));
         }
         if !forced {
@@ -49,8 +48,7 @@ impl Library {
             }
         }
         eprintln!("that failed; taking the library's source from Debian's rust-src instead");
-        fetch(&source).with_context(|| format!("no library for {TRIPLE}: try `rustup target add {TRIPLE}`"))?;
-        let library = library_in(&source).context("Debian's rust-src has no library/core")?;
+        let library = fetch().with_context(|| format!("no library for {TRIPLE}: try `rustup target add {TRIPLE}`"))?;
         Ok(Self::Source(library))
     }
 
@@ -97,17 +95,33 @@ fn library_in(unpacked: &Path) -> Option<PathBuf> {
     libraries.find(|library| library.join("core/Cargo.toml").exists())
 }
 
-/// Downloads and unpacks `rust-src` of this compiler's version into `to`.
-fn fetch(to: &Path) -> Result<()> {
+/// The library's source, if it was fetched.
+///
+/// # Errors
+/// When the compiler does not say its version.
+pub fn source() -> Result<Option<PathBuf>> {
+    Ok(library_in(&source_dir()?))
+}
+
+fn source_dir() -> Result<PathBuf> {
+    Ok(skerry_dir()?.join("rust-src").join(compiler_version()?))
+}
+
+/// Downloads and unpacks `rust-src` of this compiler's version; its `library/`.
+///
+/// # Errors
+/// When Debian cannot be reached or does not have this version.
+pub fn fetch() -> Result<PathBuf> {
     let version = compiler_version()?;
+    let to = source_dir()?;
     let apt = PrivateApt::new(&skerry_dir()?.join("apt"))?;
     for suite in SUITES {
         apt.use_suite(suite)?;
         let Ok(listing) = apt.update_and_list() else { continue };
         if let Some(exact) = pick_version(&listing, &version) {
             eprintln!("found rust-src {exact} in {suite}");
-            apt.download(&exact, to)?;
-            return Ok(());
+            apt.download(&[&format!("rust-src={exact}")], &to)?;
+            return library_in(&to).context("Debian's rust-src has no library/core");
         }
     }
     bail!("no Debian suite offers rust-src {version}")
@@ -125,19 +139,19 @@ fn pick_version(madison: &str, wanted: &str) -> Option<String> {
 }
 
 /// apt with lists, cache and sources of its own: the machine's configuration is left alone.
-struct PrivateApt {
+pub(crate) struct PrivateApt {
     dir: PathBuf,
 }
 
 impl PrivateApt {
-    fn new(dir: &Path) -> Result<Self> {
+    pub(crate) fn new(dir: &Path) -> Result<Self> {
         for part in ["lists/partial", "cache/archives/partial"] {
             std::fs::create_dir_all(dir.join(part))?;
         }
         Ok(Self { dir: dir.to_path_buf() })
     }
 
-    fn use_suite(&self, suite: &str) -> Result<()> {
+    pub(crate) fn use_suite(&self, suite: &str) -> Result<()> {
         let signed = if Path::new(KEYRING).exists() { format!("[signed-by={KEYRING}] ") } else { String::new() };
         Ok(std::fs::write(self.dir.join("sources.list"), format!("deb {signed}{MIRROR} {suite} main\n"))?)
     }
@@ -159,21 +173,27 @@ impl PrivateApt {
     }
 
     fn update_and_list(&self) -> Result<String> {
-        output(self.command("apt-get").arg("update"))?;
+        self.update()?;
         output(self.command("apt-cache").args(["madison", "rust-src"]))
     }
 
-    fn download(&self, version: &str, to: &Path) -> Result<()> {
-        output(self.command("apt-get").current_dir(&self.dir).args(["download", &format!("rust-src={version}")]))?;
-        let packages = std::fs::read_dir(&self.dir)?.flatten().map(|entry| entry.path());
-        let mut packages = packages.filter(|path| path.extension().is_some_and(|extension| extension == "deb"));
-        let package = packages.next().context("apt-get download left no package")?;
+    /// Fetches the index of the suite.
+    pub(crate) fn update(&self) -> Result<()> {
+        output(self.command("apt-get").arg("update")).map(drop)
+    }
+
+    /// Downloads `packages` and unpacks them into the new directory `to`.
+    pub(crate) fn download(&self, packages: &[&str], to: &Path) -> Result<()> {
+        output(self.command("apt-get").current_dir(&self.dir).arg("download").args(packages))?;
         // Unpacked beside its place first: a broken attempt never looks finished.
         let beside = to.with_extension("partial");
         let _ = std::fs::remove_dir_all(&beside);
         std::fs::create_dir_all(&beside)?;
-        output(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&beside))?;
-        std::fs::remove_file(&package)?;
+        let files = std::fs::read_dir(&self.dir)?.flatten().map(|entry| entry.path());
+        for package in files.filter(|path| path.extension().is_some_and(|extension| extension == "deb")) {
+            output(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&beside))?;
+            std::fs::remove_file(&package)?;
+        }
         Ok(std::fs::rename(&beside, to)?)
     }
 }

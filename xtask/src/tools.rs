@@ -46,6 +46,8 @@ pub const BOCHS: &[Tool] = &[
     tool("its video firmware", "/usr/share/vgabios/vgabios.bin", "vgabios"),
 ];
 
+/// What the liveness models of `cargo xtask assure` need.
+pub const SPIN: &[Tool] = &[tool("checking models", "spin", "spin")];
 /// What the theorems of `cargo xtask assure` need.
 pub const COQ: &[Tool] = &[tool("checking theorems", "coqc", "coq")];
 

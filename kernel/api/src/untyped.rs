@@ -11,8 +11,8 @@ use crate::{Entry, Outcome, Refusal, Stop};
 use abi::error::Error;
 use abi::invocation::Invocation;
 use abi::object::{MAX_UNTYPED_BITS, MIN_SCHED_CONTEXT_BITS, MIN_UNTYPED_BITS, ObjectType};
-use capability::{Cap, Kind, LookupFault, Slot};
-use memory::{Phys, Ref, clear};
+use capability::{Cap, Kind, LookupFault, Slot, place};
+use memory::{Ref, clear};
 
 /// Objects that one Retype may make.
 const FAN_OUT: u64 = 256;
@@ -36,11 +36,7 @@ impl Entry<'_> {
         let cap = slot.cap();
         let retype = self.decode_retype(args)?;
         let children = slot.has_children();
-        let used = if children { cap.used() } else { 0 };
-        let free = (1u64 << cap.size_bits()).saturating_sub(used);
-        if free >> retype.object_bits < retype.count {
-            return Err(Refusal::memory(free).into());
-        }
+        let placed = place(cap, children, retype.object_bits, retype.count).map_err(Refusal::memory)?;
         let is_memory = matches!(
             retype.kind,
             ObjectType::Untyped | ObjectType::Page4K | ObjectType::LargePage | ObjectType::HugePage
@@ -52,11 +48,9 @@ impl Entry<'_> {
         if !children {
             self.reset(slot)?;
         }
-        let base = (cap.phys().0 + used).next_multiple_of(1 << retype.object_bits);
-        let end = base + (retype.count << retype.object_bits);
-        slot.set_cap(slot.cap().with_used(end - cap.phys().0));
+        slot.set_cap(slot.cap().with_used(placed.used));
         for index in 0..retype.count {
-            let object = Phys(base + (index << retype.object_bits));
+            let object = placed.first.offset(index << retype.object_bits);
             let new = new_cap(self.kernel, retype.kind, object, retype.size_bits, cap.is_device());
             let _tree = self.derivation();
             Slot::insert_child(slot, Slot::neighbour(retype.first, index), new);

@@ -18,6 +18,7 @@ mod slot;
 #[cfg(not(target_os = "none"))]
 pub mod spec;
 mod tree;
+mod untyped;
 
 pub use cap::{Cap, FrameSize, Kind, Zombie};
 pub use derive::{DeriveError, is_final, mask_rights, same_object, same_region, update_data};
@@ -25,3 +26,4 @@ pub use derive::{derive, is_parent};
 pub use lookup::{LookupFault, Resolved, lookup_slot, resolve};
 pub use rights::Rights;
 pub use slot::Slot;
+pub use untyped::{Placed, place};

@@ -2,6 +2,7 @@
 //!
 //! Tests: below; they judge the ledger that is in the tree.
 
+use super::planted::Planted;
 use crate::workspace;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
@@ -56,7 +57,7 @@ pub enum Pace {
     Full,
 }
 
-/// One text replacement that must break a Coq file.
+/// One text replacement that must break a Coq file or a Spin model.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Mutant {
@@ -117,11 +118,25 @@ pub enum Check {
         /// Changes that must break a proof.
         mutants: Vec<Mutant>,
     },
+    /// A Spin model under `tests/assurance/spin/`, searched in full, and mutants of it that must fail.
+    Spin {
+        /// File name.
+        file: String,
+        /// Changes with which a claim must fail.
+        mutants: Vec<Mutant>,
+    },
     /// A rule about the release kernel's machine code.
     Binary {
         /// The rule.
         #[serde(flatten)]
         rule: Rule,
+    },
+    /// A harness of `tests/assurance/proofs`, for all values, on the code; and bugs in that code that it must find.
+    Proof {
+        /// Name of the harness.
+        harness: String,
+        /// Bugs.
+        planted: Vec<Planted>,
     },
     /// Pairwise disjointness of every ready system, from the manifest that goes into its image.
     Configuration,
@@ -134,8 +149,9 @@ impl Check {
             Self::Cargo { .. } => matches!(class, Class::E | Class::R),
             Self::System { .. } => class == Class::R,
             // Theorems about models: no tool links them to the code.
-            Self::Coq { .. } => class == Class::D,
+            Self::Coq { .. } | Self::Spin { .. } => class == Class::D,
             Self::Binary { .. } | Self::Configuration => class == Class::E,
+            Self::Proof { .. } => class == Class::P,
         }
     }
 }
@@ -223,6 +239,8 @@ impl Obligation {
                 ensure!(!theorems.is_empty(), "no theorem");
                 ensure!(!mutants.is_empty(), "a proof needs a mutant that fails");
             }
+            Some(Check::Spin { mutants, .. }) => ensure!(!mutants.is_empty(), "a model needs a mutant that fails"),
+            Some(Check::Proof { planted, .. }) => ensure!(!planted.is_empty(), "a proof needs a bug that it finds"),
             _ => {}
         }
         Ok(())
@@ -267,20 +285,36 @@ mod tests {
     }
 
     #[test]
-    fn every_coq_file_is_claimed_and_every_mutant_changes_it_once() {
+    fn every_model_is_claimed_and_every_mutant_changes_it_once() {
         let ledger = Ledger::load().unwrap();
         let mut claimed = BTreeSet::new();
         for obligation in &ledger.obligations {
-            let Some(Check::Coq { file, mutants, .. }) = &obligation.check else { continue };
-            let text = std::fs::read_to_string(directory().join("coq").join(file)).unwrap();
+            let (place, file, mutants) = match &obligation.check {
+                Some(Check::Coq { file, mutants, .. }) => ("coq", file, mutants),
+                Some(Check::Spin { file, mutants }) => ("spin", file, mutants),
+                _ => continue,
+            };
+            let text = std::fs::read_to_string(directory().join(place).join(file)).unwrap();
             for mutant in mutants {
                 assert_eq!(text.matches(&mutant.from).count(), 1, "{}: {}", obligation.id, mutant.from);
             }
             claimed.insert(file.clone());
         }
-        for entry in std::fs::read_dir(directory().join("coq")).unwrap() {
+        for entry in ["coq", "spin"].iter().flat_map(|place| std::fs::read_dir(directory().join(place)).unwrap()) {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            assert!(!name.ends_with(".v") || claimed.contains(&name), "no obligation is about {name}");
+            let model = name.ends_with(".v") || name.ends_with(".pml");
+            assert!(!model || claimed.contains(&name), "no obligation is about {name}");
+        }
+    }
+
+    #[test]
+    fn every_planted_bug_fits_its_file() {
+        for obligation in Ledger::load().unwrap().obligations {
+            let Some(Check::Proof { planted, .. }) = &obligation.check else { continue };
+            for bug in planted {
+                let text = std::fs::read_to_string(workspace::root().join(&bug.file)).unwrap();
+                assert!(bug.applied(&text).is_ok(), "{}: {}", obligation.id, bug.why);
+            }
         }
     }
 

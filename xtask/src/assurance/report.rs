@@ -69,7 +69,9 @@ fn command(check: &Check) -> String {
         Check::Cargo { package, tests } => format!("cargo test -p {package} ({} named tests)", tests.len()),
         Check::System { tests, .. } => format!("cargo test -p skerry-tests --test system -- {}", tests.join(" ")),
         Check::Coq { file, .. } => format!("coqc tests/assurance/coq/{file}"),
+        Check::Spin { file, .. } => format!("spin on tests/assurance/spin/{file}"),
         Check::Binary { .. } => "machine code of skerry-kernel (release)".into(),
+        Check::Proof { harness, .. } => format!("CBMC on prove_{harness} of tests/assurance/proofs"),
         Check::Configuration => "manifests of partition-config/systems".into(),
     }
 }

@@ -1,13 +1,15 @@
 //! Running checks: each package's tests once, the kernel built and disassembled once, whatever the number of
 //! obligations that rest on them. Tests: below.
 
+use super::cbmc::{self, Harnesses};
 use super::disassembly::{Placed, disassemble};
 use super::ledger::{Check, Ledger, Obligation, Pace, Rule};
+use super::planted::Copy;
 use super::report::{Entry, Status};
-use super::{binary, configuration, coq};
+use super::{binary, configuration, coq, spin, toolbox};
 use crate::artifacts::{Artifacts, KERNEL, cargo};
 use crate::images::{Checked, Inputs, check_file};
-use crate::workspace::systems_dir;
+use crate::workspace::{root, systems_dir};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -31,6 +33,7 @@ pub struct Runner<'a> {
     packages: BTreeMap<String, Passed>,
     artifacts: Option<Artifacts>,
     code: Option<Vec<Placed>>,
+    proofs: Option<(Harnesses, Copy)>,
 }
 
 /// What a check came to, and a remark.
@@ -46,7 +49,7 @@ fn outcome(verdict: Result<String, String>) -> Outcome {
 impl<'a> Runner<'a> {
     /// A runner that has run nothing.
     pub fn new(ledger: &'a Ledger, extent: Extent) -> Self {
-        Self { ledger, extent, packages: BTreeMap::new(), artifacts: None, code: None }
+        Self { ledger, extent, packages: BTreeMap::new(), artifacts: None, code: None, proofs: None }
     }
 
     /// Runs the check of one obligation.
@@ -86,12 +89,24 @@ impl<'a> Runner<'a> {
                 Ok(()) => Ok(outcome(coq::judge(file, theorems, mutants)?)),
                 Err(error) => Ok((Status::NotRun, format!("{error:#}"))),
             },
+            Check::Spin { file, mutants } => match spin::ensure_there() {
+                Ok(()) => Ok(outcome(spin::judge(file, mutants)?)),
+                Err(error) => Ok((Status::NotRun, format!("{error:#}"))),
+            },
             Check::Binary { rule } => {
                 let rules: Vec<&Rule> = rules(self.ledger).collect();
                 let code = self.code()?;
                 let verdict =
                     if rule.complete { binary::judge_complete(&rules, code) } else { binary::judge(rule, code) };
                 Ok(outcome(verdict))
+            }
+            Check::Proof { .. } if !cbmc::present()? => Ok((Status::NotRun, format!("no CBMC: {}", toolbox::ADVICE))),
+            Check::Proof { harness, planted } => {
+                if self.proofs.is_none() {
+                    self.proofs = Some((Harnesses::build(&root())?, Copy::of_the_tree()?));
+                }
+                let (harnesses, copy) = self.proofs.as_ref().context("just built")?;
+                Ok(outcome(cbmc::judge(harnesses, copy, harness, planted)?))
             }
             Check::Configuration => self.configuration(),
         }

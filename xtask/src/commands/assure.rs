@@ -8,6 +8,7 @@ use std::time::Instant;
 use xtask::assurance::ledger::{LEVELS, Ledger};
 use xtask::assurance::report::{self, Entry, Status};
 use xtask::assurance::runner::{Extent, Runner};
+use xtask::assurance::toolbox;
 use xtask::workspace;
 
 /// Options of `assure`.
@@ -19,8 +20,14 @@ pub struct Arguments {
     /// The slow checks too; a claim that was not run is then a failure.
     #[arg(long)]
     full: bool,
+    /// First fetch the tools that this machine lacks.
+    #[arg(long)]
+    install: bool,
+    /// Only obligations whose id contains this.
+    #[arg(long)]
+    only: Option<String>,
     /// Write docs/assurance.md from this run.
-    #[arg(long, conflicts_with = "level")]
+    #[arg(long, conflicts_with_all = ["level", "only"])]
     publish: bool,
 }
 
@@ -28,10 +35,14 @@ pub struct Arguments {
 pub fn assure(arguments: &Arguments) -> Result<ExitCode> {
     let started = Instant::now();
     let ledger = Ledger::load()?;
+    if arguments.install {
+        toolbox::install()?;
+    }
     let mut runner = Runner::new(&ledger, if arguments.full { Extent::Full } else { Extent::Quick });
     let mut entries: Vec<Entry> = Vec::new();
     for obligation in &ledger.obligations {
-        if arguments.level.is_none_or(|level| level == obligation.level) {
+        let wanted = arguments.only.as_ref().is_none_or(|part| obligation.id.contains(part));
+        if wanted && arguments.level.is_none_or(|level| level == obligation.level) {
             let entry = runner.run(obligation);
             announce(&entry);
             entries.push(entry);

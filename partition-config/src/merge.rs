@@ -187,6 +187,7 @@ fn joined(name: &str, members: &[Partition], channel_bytes: u64, images: &dyn Im
     Ok(Partition {
         name: name.to_owned(),
         cores,
+        domains: members.iter().map(|member| member.domains).max().unwrap_or(1),
         memory,
         need,
         owns: members.iter().flat_map(|member| &member.owns).cloned().collect(),

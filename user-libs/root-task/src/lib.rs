@@ -17,7 +17,9 @@ extern crate alloc;
 
 mod channels;
 pub mod console;
+mod device;
 pub mod elf;
+mod entry;
 mod error;
 pub mod frames;
 pub mod objects;
@@ -74,14 +76,37 @@ pub fn start(info: &BootInfo<'_>) -> Result<Running, StartError> {
     partition::start(info, zerocopy::IntoBytes::as_bytes(words.as_slice()))
 }
 
-/// The partition manifest, copied to where it may lie: chunks of bootinfo lie at any address, a manifest at a multiple
-/// of 8. `None` without a manifest.
+/// Opens the partition's console; without a manifest that says which, what is printed is dropped.
+pub fn console(info: &BootInfo<'_>) -> Console {
+    let words = manifest_words(info).unwrap_or_default();
+    if let Ok(manifest) = manifest::Manifest::decode(zerocopy::IntoBytes::as_bytes(words.as_slice()))
+        && let [partition] = manifest.partitions()
+    {
+        device::open(info, partition);
+    }
+    Console::new(device::put)
+}
+
+/// The console, once it is open.
+pub fn opened_console() -> Console {
+    Console::new(device::put)
+}
+
+/// A copy of the partition manifest, `None` without one: chunks of bootinfo lie at any address, a manifest at a multiple of 8.
 pub fn manifest_words(info: &BootInfo<'_>) -> Option<Vec<u64>> {
-    let bytes = info.manifest()?;
     let word = |chunk: &[u8]| {
         let mut word = [0; 8];
         word[..chunk.len()].copy_from_slice(chunk);
         u64::from_le_bytes(word)
     };
-    Some(bytes.chunks(8).map(word).collect())
+    Some(info.manifest()?.chunks(8).map(word).collect())
+}
+
+/// For [`entry!`] alone: what its expansion needs, whatever its user depends on.
+#[doc(hidden)]
+pub mod __entry {
+    pub use abi::bootinfo::BootInfo as BootInfoPage;
+    pub use runtime::heap::Heap;
+    pub use sel4::BootInfo;
+    pub use sel4::thread::{ThreadBlock, enter};
 }

@@ -130,7 +130,7 @@ mod tests {
             consoles,
             cpu: None,
             inspection,
-            threads: Threads::Many,
+            threads: crate::engine::Threads::Many,
             extra: Vec::new(),
         }
     }

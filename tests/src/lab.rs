@@ -82,7 +82,12 @@ impl Lab {
     /// # Errors
     /// When it cannot be read or is refused.
     pub fn file(&self, path: PathBuf, inputs: &Inputs) -> Result<Plan> {
-        accepted(check_file(&path, &self.artifacts, inputs)?)
+        inputs.form.apply(accepted(check_file(&path, &self.artifacts, inputs)?)?, &self.artifacts)
+    }
+
+    /// What was built.
+    pub fn artifacts(&self) -> &Artifacts {
+        &self.artifacts
     }
 
     /// The generated system of `cores` partitions with 8 MiB each.

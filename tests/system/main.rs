@@ -10,6 +10,7 @@ mod iso;
 mod isolation;
 mod messages;
 mod probe;
+mod modes;
 mod refusals;
 mod walks;
 
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
     messages::add(&mut tests);
     isolation::add(&mut tests);
     probe::add(&mut tests);
+    modes::add(&mut tests);
     walks::add(&mut tests);
     iso::add(&mut tests);
     commands::add(&mut tests);

@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 /// The packages built for the bare-metal target.
-pub const PACKAGES: [&str; 6] =
-    ["skerry-image", "skerry-loader", "skerry-root-task", "skerry-programs", "skerry-bench", "skerry-probe"];
+pub const PACKAGES: [&str; 7] =
+    ["skerry-image", "skerry-loader", "skerry-root-task", "skerry-programs", "skerry-bench", "skerry-probe", "skerry-stress"];
 /// The loader's binary.
 pub const LOADER: &str = "skerry-loader";
 /// The kernel's binary.
@@ -61,6 +61,9 @@ impl Lock {
     }
 }
 
+/// The binary of the root task that storms its kernel.
+pub const STRESS: &str = "skerry-stress";
+
 /// Built executables by name.
 #[derive(Clone, Debug, Default)]
 pub struct Artifacts {
@@ -76,7 +79,7 @@ impl Artifacts {
         let packages = PACKAGES.iter().flat_map(|package| ["-p", package]);
         let paths = build(packages).context("building the kernel, the loader and the programs failed")?;
         let artifacts = Self { paths };
-        for name in [LOADER, KERNEL, ROOT_TASK, BENCH, PROBE] {
+        for name in [LOADER, KERNEL, ROOT_TASK, BENCH, PROBE, STRESS] {
             ensure!(artifacts.paths.contains_key(name), "the build made no {name}");
         }
         Ok(artifacts)
@@ -126,7 +129,7 @@ impl Artifacts {
 
     /// Names of the programs a partition file may use as `image`.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
-        self.paths.keys().map(String::as_str).filter(|name| ![LOADER, KERNEL, ROOT_TASK, BENCH, PROBE].contains(name))
+        self.paths.keys().map(String::as_str).filter(|name| ![LOADER, KERNEL, ROOT_TASK, BENCH, PROBE, STRESS].contains(name))
     }
 
     /// The loader's bytes.

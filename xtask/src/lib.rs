@@ -20,6 +20,7 @@ pub mod images;
 pub mod iso;
 pub mod launch;
 pub mod session;
+pub mod stress;
 pub mod tally;
 pub mod target;
 pub mod tools;

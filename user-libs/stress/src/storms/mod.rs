@@ -1,0 +1,27 @@
+//! The storms. A worker's function gets its number; it counts what it did in the ledger, and rests between rounds unless
+//! it serves others.
+
+pub mod calls;
+pub mod faults;
+pub mod mappings;
+pub mod migration;
+pub mod objects;
+pub mod revocation;
+pub mod signals;
+
+/// A cheap source of differing numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// One for worker `index`.
+    pub fn of(index: usize) -> Self {
+        Self(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(index as u64 + 1))
+    }
+
+    /// A number below `end`, which is not 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+}

@@ -14,7 +14,8 @@ pub struct Held<'h, R: Rank> {
 }
 
 impl Held<'static, Nothing> {
-    /// The token of core `me`, which just entered its kernel. The entry path makes one per entry; no other code should.
+    /// The token of core `me`, which holds nothing. Not for the kernel, where each entry gets its token from
+    /// [`Existence`](crate::Existence) (`tests/secret.rs` looks): for tests of the order.
     #[inline(always)]
     pub const fn at_kernel_entry(me: CoreIndex) -> Self {
         Held::new(me)

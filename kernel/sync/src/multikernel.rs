@@ -36,21 +36,7 @@ pub struct PerCore<T> {
 }
 
 impl<T> PerCore<T> {
-    /// The values of an instance of one core.
-    pub fn only(value: T) -> Self {
-        Self { only: value }
-    }
-
     /// One value for each of `count` cores.
-    ///
-    /// # Panics
-    /// If `count` is not 1.
-    pub fn from_fn(count: usize, mut make: impl FnMut(CoreIndex) -> T) -> Self {
-        assert_eq!(count, CORES, "an instance of this build has one core");
-        Self { only: make(CoreIndex) }
-    }
-
-    /// As [`from_fn`](Self::from_fn), where making the value may fail.
     ///
     /// # Errors
     /// The failure of `make`.

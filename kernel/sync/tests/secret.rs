@@ -1,4 +1,5 @@
-//! Only this crate knows which build it is: the features that choose are named here and in build files, nowhere else.
+//! Only this crate knows which build it is: the features that choose are named here and in build files, nowhere else. And the
+//! tokens of the lock order come from this crate only.
 #![cfg(not(feature = "explore"))]
 
 use std::fs;
@@ -33,16 +34,32 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn features_are_named_in_this_layer_and_in_build_files_only() {
+/// All sources, by their path in the repository.
+fn tree() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     let mut found = Vec::new();
     sources(&root, &mut found);
-    let naming = found.iter().filter(|path| names_a_mode(&fs::read_to_string(path).unwrap()));
-    let naming: Vec<&Path> = naming.map(|path| path.strip_prefix(&root).unwrap()).collect();
+    let read = |path: PathBuf| (path.strip_prefix(&root).unwrap().to_owned(), fs::read_to_string(path).unwrap());
+    found.into_iter().map(read).collect()
+}
+
+#[test]
+fn features_are_named_in_this_layer_and_in_build_files_only() {
+    let tree = tree();
+    let naming: Vec<&Path> =
+        tree.iter().filter(|(_, source)| names_a_mode(source)).map(|(path, _)| path.as_path()).collect();
     assert!(naming.contains(&Path::new("kernel/sync/src/smp.rs")), "the search does not find what is there");
     let elsewhere: Vec<_> = naming.into_iter().filter(|path| !may_name_a_mode(path)).collect();
     assert!(elsewhere.is_empty(), "these ask which build they are in: {elsewhere:?}");
+}
+
+#[test]
+fn the_kernel_makes_no_tokens_of_its_own() {
+    let makes = |(path, source): &(PathBuf, String)| source.contains("at_kernel_entry").then(|| path.clone());
+    let (here, elsewhere): (Vec<_>, Vec<_>) =
+        tree().iter().filter_map(makes).partition(|path| path.starts_with("kernel/sync"));
+    assert!(!here.is_empty(), "the search does not find what is there");
+    assert!(elsewhere.is_empty(), "tokens come from existence, but these make their own: {elsewhere:?}");
 }
 
 #[test]

@@ -36,21 +36,7 @@ pub struct PerCore<T> {
 }
 
 impl<T> PerCore<T> {
-    /// The values of an instance of one core.
-    pub fn only(value: T) -> Self {
-        Self { slots: Some(value).into_iter().collect() }
-    }
-
     /// One value for each of `count` cores.
-    ///
-    /// # Panics
-    /// If `count` is 0 or above [`CORES`].
-    pub fn from_fn(count: usize, make: impl FnMut(CoreIndex) -> T) -> Self {
-        assert!((1..=CORES).contains(&count), "an instance has 1 to {CORES} cores");
-        Self { slots: (0..count).filter_map(CoreIndex::new).map(make).collect() }
-    }
-
-    /// As [`from_fn`](Self::from_fn), where making a value may fail.
     ///
     /// # Errors
     /// The first failure of `make`.
@@ -87,20 +73,30 @@ impl<T> PerCore<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::convert::Infallible;
+
+    fn three<T>(make: impl Fn(usize) -> T) -> PerCore<T> {
+        PerCore::try_from_fn(3, |core| Ok::<T, Infallible>(make(core.get()))).unwrap()
+    }
 
     #[test]
     fn every_core_has_its_own_value() {
-        let names = PerCore::from_fn(3, |core| core.get() * 10);
+        let names = three(|core| core * 10);
         assert_eq!(names.len(), 3);
         assert!(names.iter().all(|(core, name)| names.of(core) == name && *name == core.get() * 10));
         assert_eq!(names.iter().count(), 3);
-        assert_eq!(*PerCore::only(7).of(CoreIndex::FIRST), 7);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_made_is_said_so() {
+        let made = PerCore::try_from_fn(3, |core| if core.get() == 2 { Err("no memory") } else { Ok(()) });
+        assert_eq!(made.err(), Some("no memory"));
     }
 
     #[test]
     #[should_panic(expected = "index out of bounds")]
     fn a_core_that_the_instance_lacks_has_no_value() {
-        PerCore::from_fn(3, |_| ()).of(CoreIndex::new(3).unwrap());
+        three(|_| ()).of(CoreIndex::new(3).unwrap());
     }
 
     #[test]

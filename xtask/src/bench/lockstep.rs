@@ -1,12 +1,13 @@
 //! Runs the scaling programme in lockstep: Bochs, all cores in turn, one tick of the clock for each instruction of each.
 //!
-//! A [`Form`] says how the cores are divided into partitions and which kernel they run; everything else is the same
+//! A [`Setup`] says how the cores are divided into partitions and which kernel they run; everything else is the same
 //! binary. Each machine boots once for all scenarios. Tests: below.
 
 use super::figures::Figure;
 use super::machine::{check, watch_to_the_end};
-use crate::artifacts::{Artifacts, BENCH};
+use crate::artifacts::{Artifacts, BENCH, Lock};
 use crate::engine::Engine;
+use crate::form::{Form, Kernel};
 use crate::launch::Start;
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write as _;
@@ -22,25 +23,37 @@ const LINK: &str = "128K";
 
 /// How a machine's cores are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form {
+pub struct Setup {
     /// Name in the report.
     pub name: &'static str,
     /// Cores of each partition; `None`: all of them.
     pub cluster: Option<u32>,
-    /// The kernel, as `cargo xtask run --kernel` names it.
-    pub kernel: &'static str,
+    /// The locks of the kernel; `None`: the kernel without.
+    pub lock: Option<Lock>,
 }
 
 /// One lock-free kernel per core.
-pub const MULTIKERNEL: Form = Form { name: "multikernel", cluster: Some(1), kernel: "multikernel" };
+pub const MULTIKERNEL: Setup = Setup { name: "multikernel", cluster: Some(1), lock: None };
 
-/// Every form that is measured.
-pub const FORMS: [Form; 1] = [MULTIKERNEL];
+/// Every setup that is measured.
+pub const SETUPS: [Setup; 5] = [
+    MULTIKERNEL,
+    Setup { name: "smp-ticket", cluster: None, lock: Some(Lock::Ticket) },
+    Setup { name: "smp-mcs", cluster: None, lock: Some(Lock::Mcs) },
+    Setup { name: "smp-big", cluster: None, lock: Some(Lock::Big) },
+    Setup { name: "clusters of 2", cluster: Some(2), lock: Some(Lock::Ticket) },
+];
 
-impl Form {
-    /// Whether so many cores can be used like this: clusters are whole.
+impl Setup {
+    /// Whether so many cores can be used like this: clusters are whole, and more than one.
     pub fn fits(&self, cores: u32) -> bool {
-        self.cluster.is_none_or(|cluster| cores.is_multiple_of(cluster))
+        self.cluster.is_none_or(|cluster| cores.is_multiple_of(cluster) && (cluster == 1 || cores > cluster))
+    }
+
+    /// The same in the words of the command line. On one core a kernel with locks has to be asked for.
+    fn form(&self) -> Form {
+        let kernel = if self.lock.is_some() { Kernel::Smp } else { Kernel::Auto };
+        Form { kernel, lock: self.lock.unwrap_or_default(), ..Form::default() }
     }
 }
 
@@ -107,25 +120,25 @@ pub struct Run {
     pub figures: Vec<Figure>,
 }
 
-/// Boots a machine of `cores` cores in this form and runs the programme.
+/// Boots a machine of `cores` cores in this setup and runs the programme.
 ///
 /// # Errors
 /// When the system is refused, or does not finish in `patience`.
-pub fn run(artifacts: &Artifacts, form: Form, cores: u32, extent: Extent, patience: Duration) -> Result<Run> {
+pub fn run(artifacts: &Artifacts, setup: Setup, cores: u32, extent: Extent, patience: Duration) -> Result<Run> {
     let root_task = artifacts.path(BENCH).context("the benchmark is not built")?;
-    let plan = check(artifacts, &system(form, cores, extent, root_task))?;
+    let plan = check(artifacts, &system(setup, cores, extent, root_task), setup.form())?;
     let lines = watch_to_the_end(&plan, artifacts, &Start::on(Engine::Bochs), patience)
-        .with_context(|| format!("{} on {cores} cores", form.name))?;
+        .with_context(|| format!("{} on {cores} cores", setup.name))?;
     let rounds: Vec<_> = lines.iter().filter_map(|line| Round::parse(line)).collect();
-    ensure!(!rounds.is_empty(), "{} on {cores} cores printed no figure", form.name);
-    let own = |figure| Figure { configuration: form.name.to_owned(), engine: LOCKSTEP.to_owned(), cores, ..figure };
+    ensure!(!rounds.is_empty(), "{} on {cores} cores printed no figure", setup.name);
+    let own = |figure| Figure { configuration: setup.name.to_owned(), engine: LOCKSTEP.to_owned(), cores, ..figure };
     let figures = lines.iter().filter_map(|line| Figure::parse(line)).map(own).collect();
     Ok(Run { rounds, figures })
 }
 
-/// The system file of this form on so many cores.
-fn system(form: Form, cores: u32, extent: Extent, root_task: &Path) -> String {
-    let cluster = form.cluster.unwrap_or(cores).min(cores);
+/// The system file of this setup on so many cores.
+fn system(setup: Setup, cores: u32, extent: Extent, root_task: &Path) -> String {
+    let cluster = setup.cluster.unwrap_or(cores).min(cores);
     let partitions = cores / cluster;
     let name = if extent == Extent::Quick { "scale-quick" } else { "scale" };
     let mut text = format!("[system]\nname = \"{name}\"\n");
@@ -178,8 +191,9 @@ mod tests {
 
     #[test]
     fn a_cluster_takes_neighbouring_cores() {
-        let form = Form { name: "clustered", cluster: Some(2), kernel: "auto" };
-        let text = system(form, 4, Extent::Full, Path::new("/bench"));
+        let clustered = SETUPS[4];
+        let text = system(clustered, 4, Extent::Full, Path::new("/bench"));
+        assert!(clustered.fits(4) && !clustered.fits(2) && !clustered.fits(9));
         assert!(text.contains("cores = [0, 1]") && text.contains("cores = [2, 3]"), "{text}");
     }
 }

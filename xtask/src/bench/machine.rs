@@ -3,6 +3,7 @@
 use super::figures::Figure;
 use crate::artifacts::{Artifacts, BENCH};
 use crate::engine::Engine;
+use crate::form::Form;
 use crate::images::{Checked, Inputs, check_text};
 use crate::launch::{Start, launch, members};
 use crate::session::{Until, Work, watch};
@@ -25,18 +26,18 @@ pub fn run(artifacts: &Artifacts, patience: Duration) -> Result<Vec<Figure>> {
         root_task.display().to_string()
     );
     let start = Start { extra: ICOUNT_ARGUMENTS.map(str::to_owned).to_vec(), ..Start::on(Engine::Qemu) };
-    let lines = watch_to_the_end(&check(artifacts, &text)?, artifacts, &start, patience)?;
+    let lines = watch_to_the_end(&check(artifacts, &text, Form::default())?, artifacts, &start, patience)?;
     let figures: Vec<Figure> = lines.iter().filter_map(|line| Figure::parse(line)).collect();
     ensure!(!figures.is_empty(), "the benchmark printed no figure");
     Ok(figures)
 }
 
-/// The plan of a system file that is our own.
+/// The plan of a system file that is our own, with kernels of this form.
 ///
 /// # Errors
 /// When it is refused all the same.
-pub fn check(artifacts: &Artifacts, text: &str) -> Result<Plan> {
-    match check_text("bench.toml", text, Path::new("/"), artifacts, &Inputs::default()) {
+pub fn check(artifacts: &Artifacts, text: &str, form: Form) -> Result<Plan> {
+    match check_text("bench.toml", text, Path::new("/"), artifacts, &Inputs { form, ..Inputs::default() }) {
         Checked::Accepted(plan) => Ok(*plan),
         Checked::Refused(report) => bail!("the benchmark's own system file is refused: {report}"),
     }

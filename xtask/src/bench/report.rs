@@ -25,16 +25,16 @@ exactly. The same program measures everywhere: in the multikernel a partition fo
 of them. What crosses cores crosses channels and doorbells in the one, endpoints and notifications in the other. **The \
 engine charges nothing for cache misses**: a lock that moves between real cores costs more than here, and so does a ring.";
 
-/// Writes the report into `folder`.
+/// Writes the report into `folder`; `failed` says which machines brought nothing.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write(folder: &Path, figures: &[Figure]) -> Result<()> {
+pub fn write(folder: &Path, figures: &[Figure], failed: &[String]) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let json = serde_json::to_string_pretty(figures)? + "\n";
     let mut files = vec![
         ("report.json".to_owned(), json),
-        ("report.md".to_owned(), markdown(figures)),
+        ("report.md".to_owned(), markdown(figures, failed)),
         ("report.svg".to_owned(), plot::bars(figures)?),
     ];
     for chart in scaling::charts(figures) {
@@ -62,7 +62,7 @@ pub fn median(figures: &[Figure], id: &str) -> Option<u64> {
 }
 
 /// The tables.
-pub fn markdown(figures: &[Figure]) -> String {
+pub fn markdown(figures: &[Figure], failed: &[String]) -> String {
     let mut text =
         format!("# Skerry: measured\n\nReproduce with `{COMMAND}`.\n\n## Instructions per operation\n\n{METHOD}\n\n");
     text += "| operation | id | Skerry | seL4 MCS | seL4 | to reach | reached | against MCS |\n";
@@ -89,6 +89,9 @@ pub fn markdown(figures: &[Figure]) -> String {
 ";
     text += &lockstep(figures);
     text += "\n## Not measured\n\n";
+    for problem in failed {
+        let _ = writeln!(text, "* {problem}.");
+    }
     for (what, why) in MISSING {
         let _ = writeln!(text, "* {what}: {why}.");
     }
@@ -166,8 +169,11 @@ mod tests {
     fn json_comes_back_as_it_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let figures = vec![Figure::single("ipc.call.same", ICOUNT, INSTRUCTIONS, 7)];
-        write(folder.path(), &figures).unwrap();
+        write(folder.path(), &figures, &["smp on 4 cores: time over".to_owned()]).unwrap();
         assert_eq!(read(&folder.path().join("report.json")).unwrap(), figures);
+        assert!(
+            std::fs::read_to_string(folder.path().join("report.md")).unwrap().contains("* smp on 4 cores: time over.")
+        );
         assert!(std::fs::read_to_string(folder.path().join("report.svg")).unwrap().contains("seL4"));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::curves::{Chart, Curve, Stroke, crossing};
 use super::figures::{COMMAND, Figure};
-use super::lockstep::{Form, LOCKSTEP, PER_TICKS, Round};
+use super::lockstep::{LOCKSTEP, PER_TICKS, Round, Setup};
 use super::model::{Lock, Model, Variation};
 use super::reference::{LOCKSTEP_CORES, SEL4_LOCKSTEP};
 use std::collections::BTreeSet;
@@ -50,10 +50,10 @@ const PLOTS: [Plot; 11] = [
 ];
 
 /// The figures of a round.
-pub fn figures(form: Form, cores: u32, round: &Round) -> [Figure; 2] {
+pub fn figures(setup: Setup, cores: u32, round: &Round) -> [Figure; 2] {
     let figure = |id: String, unit: &str, median, min, max| Figure {
         id,
-        configuration: form.name.to_owned(),
+        configuration: setup.name.to_owned(),
         engine: LOCKSTEP.to_owned(),
         unit: unit.to_owned(),
         cores,
@@ -288,18 +288,18 @@ fn model_table(all: &[Figure], configurations: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::lockstep::MULTIKERNEL;
+    use crate::bench::lockstep::{MULTIKERNEL, SETUPS};
 
-    fn figures_of(id: &str, form: Form, rates: &[(u32, u64)]) -> Vec<Figure> {
+    fn figures_of(id: &str, setup: Setup, rates: &[(u32, u64)]) -> Vec<Figure> {
         let round = |cores: u32, each: u64| Round {
             id: id.into(),
             window: 1_000_000,
             cores: vec![(each, 1000); cores as usize],
         };
-        rates.iter().flat_map(|&(cores, each)| figures(form, cores, &round(cores, each))).collect()
+        rates.iter().flat_map(|&(cores, each)| figures(setup, cores, &round(cores, each))).collect()
     }
 
-    const SMP: Form = Form { name: "smp-big", cluster: None, kernel: "smp-big" };
+    const SMP: Setup = SETUPS[3];
 
     fn sample() -> Vec<Figure> {
         let mut all = figures_of("ipc.0", MULTIKERNEL, &[(1, 2000), (2, 2000), (4, 2000)]);

@@ -17,6 +17,7 @@ pub mod cbmc;
 pub mod configuration;
 pub mod coq;
 pub mod disassembly;
+pub mod html;
 pub mod ledger;
 pub mod planted;
 pub mod report;

@@ -99,8 +99,14 @@ pub enum Check {
     Cargo {
         /// Cargo's name of the package.
         package: String,
+        /// Its features that are switched on.
+        #[serde(default)]
+        features: Vec<String>,
         /// Test names as Cargo prints them.
         tests: Vec<String>,
+        /// Bugs with which one of the tests must fail; tried with `--full`.
+        #[serde(default)]
+        planted: Vec<Planted>,
     },
     /// System tests that boot machines in an emulator.
     System {
@@ -144,6 +150,18 @@ pub enum Check {
 }
 
 impl Check {
+    /// The mistakes that the check must find, in words; `slow` ones, which need tests compiled again, too.
+    pub fn mistakes(&self, slow: bool) -> Vec<String> {
+        match self {
+            Self::Coq { mutants, .. } | Self::Spin { mutants, .. } => mutants.iter().map(|it| it.why.clone()).collect(),
+            Self::Cargo { .. } if !slow => Vec::new(),
+            Self::Cargo { planted, .. } | Self::Proof { planted, .. } => {
+                planted.iter().map(|it| it.why.clone()).collect()
+            }
+            Self::System { .. } | Self::Binary { .. } | Self::Configuration => Vec::new(),
+        }
+    }
+
     /// The strongest evidence that a check of this kind can be.
     fn supports(&self, class: Class) -> bool {
         match self {
@@ -311,7 +329,7 @@ mod tests {
     #[test]
     fn every_planted_bug_fits_its_file() {
         for obligation in Ledger::load().unwrap().obligations {
-            let Some(Check::Proof { planted, .. }) = &obligation.check else { continue };
+            let Some(Check::Proof { planted, .. } | Check::Cargo { planted, .. }) = &obligation.check else { continue };
             for bug in planted {
                 let text = std::fs::read_to_string(workspace::root().join(&bug.file)).unwrap();
                 assert!(bug.applied(&text).is_ok(), "{}: {}", obligation.id, bug.why);

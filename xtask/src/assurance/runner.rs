@@ -9,9 +9,10 @@ use super::report::{Entry, Status};
 use super::{binary, configuration, coq, spin, toolbox};
 use crate::artifacts::{Artifacts, KERNEL, cargo};
 use crate::images::{Checked, Inputs, check_file};
-use crate::workspace::{root, systems_dir};
+use crate::workspace::{root, skerry_dir, systems_dir};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 /// Tests by name, and whether each passed.
@@ -60,14 +61,27 @@ impl<'a> Runner<'a> {
             // A check that could not be carried out shows nothing; it is certainly no pass.
             Some(check) => self.check(check).unwrap_or_else(|error| (Status::Fails, format!("{error:#}"))),
         };
-        Entry::new(obligation, status, note, started.elapsed().as_secs_f64())
+        let slow = self.extent == Extent::Full;
+        let mistakes = obligation.check.as_ref().map(|check| check.mistakes(slow)).unwrap_or_default();
+        Entry::new(obligation, status, note, mistakes, started.elapsed().as_secs_f64())
     }
 
     fn check(&mut self, check: &Check) -> Result<Outcome> {
         match check {
-            Check::Cargo { package, tests } => {
-                let passed = self.package(package)?;
-                Ok(outcome(judge_tests(passed, tests)))
+            Check::Cargo { package, features, tests, planted } => {
+                let verdict = judge_tests(self.package(package, features)?, tests);
+                let Ok(note) = verdict else { return Ok(outcome(verdict)) };
+                if self.extent == Extent::Quick || planted.is_empty() {
+                    return Ok((Status::Holds, note));
+                }
+                let copy = Copy::of_the_tree()?;
+                for bug in planted {
+                    let passed = copy.plant(bug, |tree| test(package, features, Some(tree)))?;
+                    if !tests.iter().any(|name| judge_tests(&passed, std::slice::from_ref(name)).is_err()) {
+                        return Ok((Status::Fails, format!("planted bug `{}` is not found", bug.why)));
+                    }
+                }
+                Ok((Status::Holds, format!("{note}; {} planted bugs found", planted.len())))
             }
             Check::System { pace: Pace::Full, .. } if self.extent == Extent::Quick => {
                 Ok((Status::NotRun, "runs with --full".into()))
@@ -112,20 +126,13 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn package(&mut self, package: &str) -> Result<&Passed> {
-        if !self.packages.contains_key(package) {
-            let mut command = cargo();
-            command.args(["test", "--no-fail-fast", "-p", package]);
-            let output = command.output().with_context(|| format!("cannot test {package}"))?;
-            let passed = results(&String::from_utf8_lossy(&output.stdout));
-            if passed.is_empty() {
-                let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-                let last = errors.lines().rev().take(5).collect::<Vec<_>>();
-                anyhow::bail!("no test of {package} ran: {}", last.into_iter().rev().collect::<Vec<_>>().join(" | "));
-            }
-            self.packages.insert(package.to_owned(), passed);
+    fn package(&mut self, package: &str, features: &[String]) -> Result<&Passed> {
+        let key = format!("{package} {}", features.join(","));
+        if !self.packages.contains_key(&key) {
+            let passed = test(package, features, None)?;
+            self.packages.insert(key.clone(), passed);
         }
-        self.packages.get(package).context("just run")
+        self.packages.get(&key).context("just run")
     }
 
     fn artifacts(&mut self) -> Result<&Artifacts> {
@@ -165,6 +172,23 @@ impl<'a> Runner<'a> {
         }
         Ok((Status::Holds, format!("{pairs} pairs in {systems} systems")))
     }
+}
+
+/// Runs the tests of a package: of this tree, or of a copy with what was planted in it.
+fn test(package: &str, features: &[String], copy: Option<&Path>) -> Result<Passed> {
+    let mut command = cargo();
+    command.args(["test", "--no-fail-fast", "-p", package, "--features", &features.join(",")]);
+    if let Some(tree) = copy {
+        command.current_dir(tree).env("CARGO_TARGET_DIR", skerry_dir()?.join("planted-target"));
+    }
+    let output = command.output().with_context(|| format!("cannot test {package}"))?;
+    let passed = results(&String::from_utf8_lossy(&output.stdout));
+    if passed.is_empty() {
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        let last = errors.lines().rev().take(5).collect::<Vec<_>>();
+        anyhow::bail!("no test of {package} ran: {}", last.into_iter().rev().collect::<Vec<_>>().join(" | "));
+    }
+    Ok(passed)
 }
 
 /// The rules that name instructions.

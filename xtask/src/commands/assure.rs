@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::process::ExitCode;
 use std::time::Instant;
+use xtask::assurance::html;
 use xtask::assurance::ledger::{LEVELS, Ledger};
 use xtask::assurance::report::{self, Entry, Status};
 use xtask::assurance::runner::{Extent, Runner};
@@ -55,7 +56,8 @@ pub fn assure(arguments: &Arguments) -> Result<ExitCode> {
     let page = report::markdown(&entries, seconds);
     std::fs::write(directory.join("report.json"), report::json(&entries)?)?;
     std::fs::write(directory.join("report.md"), &page)?;
-    println!("{} obligations in {seconds:.0} s; report: {}", entries.len(), directory.join("report.json").display());
+    std::fs::write(directory.join("index.html"), html::page(&entries, seconds))?;
+    println!("{} obligations in {seconds:.0} s; report: {}", entries.len(), directory.join("index.html").display());
     let failed = entries.iter().filter(|entry| entry.status == Status::Fails).count();
     let missed = entries.iter().filter(|entry| entry.status == Status::NotRun).count();
     if arguments.publish {

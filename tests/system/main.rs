@@ -9,8 +9,8 @@ mod examples;
 mod iso;
 mod isolation;
 mod messages;
-mod probe;
 mod modes;
+mod probe;
 mod refusals;
 mod walks;
 

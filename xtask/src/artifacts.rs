@@ -11,8 +11,15 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 /// The packages built for the bare-metal target.
-pub const PACKAGES: [&str; 7] =
-    ["skerry-image", "skerry-loader", "skerry-root-task", "skerry-programs", "skerry-bench", "skerry-probe", "skerry-stress"];
+pub const PACKAGES: [&str; 7] = [
+    "skerry-image",
+    "skerry-loader",
+    "skerry-root-task",
+    "skerry-programs",
+    "skerry-bench",
+    "skerry-probe",
+    "skerry-stress",
+];
 /// The loader's binary.
 pub const LOADER: &str = "skerry-loader";
 /// The kernel's binary.
@@ -129,7 +136,10 @@ impl Artifacts {
 
     /// Names of the programs a partition file may use as `image`.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
-        self.paths.keys().map(String::as_str).filter(|name| ![LOADER, KERNEL, ROOT_TASK, BENCH, PROBE, STRESS].contains(name))
+        self.paths
+            .keys()
+            .map(String::as_str)
+            .filter(|name| ![LOADER, KERNEL, ROOT_TASK, BENCH, PROBE, STRESS].contains(name))
     }
 
     /// The loader's bytes.

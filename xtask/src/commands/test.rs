@@ -5,8 +5,11 @@ use anyhow::{Context, Result};
 use clap::Args;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Instant;
-use xtask::artifacts::{PACKAGES, cargo};
+use std::time::{Duration, Instant};
+use xtask::artifacts::{Artifacts, Lock, PACKAGES, cargo};
+use xtask::engine::Engine;
+use xtask::form::Form;
+use xtask::stress::storm;
 use xtask::tally::Tally;
 use xtask::target::Library;
 use xtask::tools;
@@ -19,10 +22,16 @@ pub struct Arguments {
     /// Leave out the slow system tests: many cores, firmware, Bochs.
     #[arg(long)]
     quick: bool,
+    /// Only storm each kind of kernel for so many seconds: on 1 core without locks, on 2 and 4 cores with each kind.
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["filter", "quick"])]
+    stress: Option<u64>,
 }
 
 /// Runs the tests.
 pub fn test(arguments: &Arguments) -> Result<ExitCode> {
+    if let Some(seconds) = arguments.stress {
+        return stress(Duration::from_secs(seconds));
+    }
     tools::ensure(&[tools::BUILD, tools::QEMU, tools::ISO, tools::UEFI, tools::BOCHS])?;
     let library = Library::ensure()?;
     let mut total = Tally::default();
@@ -43,6 +52,27 @@ pub fn test(arguments: &Arguments) -> Result<ExitCode> {
     system.args(["test", "--quiet", "-p", "skerry-tests", "--test", "system", "--"]).args(filter);
     system.args((!arguments.quick).then_some("--include-ignored"));
     total += tests("system tests", &mut system)?;
+    println!("{total}");
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Storms on every kind of kernel, one machine at a time.
+fn stress(duration: Duration) -> Result<ExitCode> {
+    tools::ensure(&[tools::BUILD, tools::QEMU])?;
+    let artifacts = Artifacts::build()?;
+    let smp = Lock::ALL.into_iter().flat_map(|lock| [2, 4].map(|cores| (Form::smp(lock), cores)));
+    let mut total = Tally::default();
+    for (form, cores) in std::iter::once((Form::default(), 1)).chain(smp) {
+        let started = announce(&format!("storm, {cores} cores, {form}"));
+        let outcome = storm(&artifacts, form, cores, Engine::Qemu, duration);
+        match &outcome {
+            Ok(storm) => println!("{} rounds: {}", storm.rounds, storm.counts),
+            Err(error) => anstream::eprintln!("{BAD}failed:{PLAIN} {error:#}"),
+        }
+        let tally = Tally::one(outcome.is_ok());
+        summary(&format!("storm, {cores} cores, {form}"), tally, started);
+        total += tally;
+    }
     println!("{total}");
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -4,6 +4,7 @@
 use crate::crew::{reply, rest};
 use crate::ledger::{Broken, count, fail, must, stopping};
 use crate::props::PROPS;
+use abi::error::Error as Label;
 use sel4::{CapRights, Endpoint, Message, ObjectType, initial, yield_now};
 
 const QUESTION: u64 = 8;
@@ -44,7 +45,7 @@ pub extern "C" fn caller(index: usize) -> ! {
                 ANSWER if got.words[0] == !number => count(index),
                 ANSWER => fail(Broken::Answer, !number, got.words[0]),
                 // As for any invocation of an empty slot.
-                label if label == Label::InvalidCapability.label() => yield_now(),
+                label if label == Label::InvalidCapability as u64 => yield_now(),
                 label => fail(Broken::Step, 13, label),
             }
         }

@@ -217,7 +217,7 @@ impl Plan {
             console_port,
             kernel: place.kernel,
             root_task: place.root_task,
-            reserved: 0,
+            domains: partition.domains,
             cores: append(&mut tables.cores, cores),
             memory: append(&mut tables.memory, partition.memory.iter().map(memory)),
             devices: append(&mut tables.devices, partition.mmio.iter().map(memory)),

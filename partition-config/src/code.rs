@@ -64,6 +64,9 @@ codes! {
     /// A partition with more cores than one kernel runs on.
     CoreMany = "skerry::core::too-many",
 
+    /// A number of scheduling domains that no kernel has.
+    Domains = "skerry::partition::domains",
+
     /// Memory that does not start and end at a multiple of 2 MiB.
     MemoryMisaligned = "skerry::memory::misaligned",
     /// Memory that two owners name.

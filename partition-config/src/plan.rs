@@ -26,6 +26,8 @@ pub struct Partition {
     pub cores: Vec<u32>,
     /// RAM; not empty; the kernel lives at the base of the first.
     pub memory: Vec<Extent>,
+    /// Scheduling domains, 1 to [`manifest::handoff::MAX_DOMAINS`].
+    pub domains: u32,
     /// What must fit into the memory.
     pub need: Need,
     /// Names of the owned devices.

@@ -62,6 +62,8 @@ table! {
         optional cores "cores": Vec<Spot<u32>>,
         /// A size, placed automatically, or a list of physical ranges. Multiples of 2M.
         optional memory "memory": MemoryChoice,
+        /// Scheduling domains, 1 to 16. Default: 1, as in a stock seL4.
+        optional domains "domains": u32,
         /// Devices by name.
         optional owns "owns": Vec<Spot<String>>,
         /// I/O ports, beside those of `owns`.

@@ -14,7 +14,7 @@ use xtask::engine::Engine;
 use xtask::engine::qmp::{Inspector, Ram};
 use xtask::images::{Checked, Inputs, check_file, check_text};
 use xtask::launch::{Start, Started, launch, launch_archive, members};
-use xtask::session::{Member, Report, Until, watch};
+use xtask::session::{Member, Report, Until, Work, watch};
 use xtask::workspace;
 
 /// How long a small system may take, however busy the host.
@@ -42,6 +42,31 @@ impl Lab {
     /// When the build fails.
     pub fn new() -> Result<Self> {
         Ok(Self { artifacts: Artifacts::build()? })
+    }
+
+    /// The same laboratory with the kernel that has no debug system calls.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn with_release_kernel(&self) -> Result<Self> {
+        Ok(Self { artifacts: self.artifacts.clone().with_release_kernel()? })
+    }
+
+    /// The path of a root task that is built with the workspace, as a system file names it.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn root_task(&self, name: &str) -> Result<String> {
+        let path = self.artifacts.path(name).with_context(|| format!("no root task {name}"))?;
+        Ok(path.display().to_string())
+    }
+
+    /// The checked system of this text.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn text(&self, text: &str) -> Result<Plan> {
+        accepted(check_text("test.toml", text, &workspace::root(), &self.artifacts, &Inputs::default()))
     }
 
     /// The checked system `tests/systems/<name>.toml`.
@@ -105,8 +130,20 @@ impl Lab {
     ///
     /// # Errors
     /// When the emulator's process cannot be waited for.
-    pub fn follow(mut started: Started, plan: &Plan, patience: Duration) -> Result<Run> {
-        let members = members(plan);
+    pub fn follow(started: Started, plan: &Plan, patience: Duration) -> Result<Run> {
+        Self::follow_members(started, members(plan), patience)
+    }
+
+    /// As [`Lab::follow`], waiting for root tasks of other kinds too: these say when they are done.
+    ///
+    /// # Errors
+    /// As [`Lab::follow`].
+    pub fn follow_all(started: Started, plan: &Plan, patience: Duration) -> Result<Run> {
+        let finite = |member| Member { work: Work::Finite, ..member };
+        Self::follow_members(started, members(plan).into_iter().map(finite).collect(), patience)
+    }
+
+    fn follow_members(mut started: Started, members: Vec<Member>, patience: Duration) -> Result<Run> {
         let report = watch(&mut started.running, &members, &started.consoles, patience, Until::Finished, |_, _| {})?;
         Ok(Run { members, report })
     }

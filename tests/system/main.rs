@@ -9,6 +9,7 @@ mod examples;
 mod iso;
 mod isolation;
 mod messages;
+mod probe;
 mod refusals;
 mod walks;
 
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
     examples::add(&mut tests);
     messages::add(&mut tests);
     isolation::add(&mut tests);
+    probe::add(&mut tests);
     walks::add(&mut tests);
     iso::add(&mut tests);
     commands::add(&mut tests);

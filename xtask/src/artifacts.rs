@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 /// The packages built for the bare-metal target.
-pub const PACKAGES: [&str; 5] =
-    ["skerry-image", "skerry-loader", "skerry-root-task", "skerry-programs", "skerry-bench"];
+pub const PACKAGES: [&str; 6] =
+    ["skerry-image", "skerry-loader", "skerry-root-task", "skerry-programs", "skerry-bench", "skerry-probe"];
 /// The loader's binary.
 pub const LOADER: &str = "skerry-loader";
 /// The kernel's binary.
@@ -22,6 +22,9 @@ pub const ROOT_TASK: &str = "skerry-root-task";
 
 /// The binary of the root task that measures.
 pub const BENCH: &str = "skerry-bench";
+
+/// The binary of the root task that provokes its kernel.
+pub const PROBE: &str = "skerry-probe";
 
 /// The locks of a kernel for several cores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -73,7 +76,7 @@ impl Artifacts {
         let packages = PACKAGES.iter().flat_map(|package| ["-p", package]);
         let paths = build(packages).context("building the kernel, the loader and the programs failed")?;
         let artifacts = Self { paths };
-        for name in [LOADER, KERNEL, ROOT_TASK, BENCH] {
+        for name in [LOADER, KERNEL, ROOT_TASK, BENCH, PROBE] {
             ensure!(artifacts.paths.contains_key(name), "the build made no {name}");
         }
         Ok(artifacts)
@@ -98,6 +101,19 @@ impl Artifacts {
         Ok(path)
     }
 
+    /// The same with the release kernel: without debug system calls. It is built in a place of its own too.
+    ///
+    /// # Errors
+    /// As [`Artifacts::build`].
+    pub fn with_release_kernel(mut self) -> Result<Self> {
+        let folder = workspace::skerry_dir()?.join("kernel-release");
+        let folder = folder.to_str().context("the build directory's name is not UTF-8")?;
+        let paths = build(["-p", "skerry-image", "--no-default-features", "--target-dir", folder])
+            .context("building the release kernel failed")?;
+        self.paths.extend(paths);
+        Ok(self)
+    }
+
     /// Executables from elsewhere, by name.
     pub fn from_paths(paths: BTreeMap<String, PathBuf>) -> Self {
         Self { paths }
@@ -110,7 +126,7 @@ impl Artifacts {
 
     /// Names of the programs a partition file may use as `image`.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
-        self.paths.keys().map(String::as_str).filter(|name| ![LOADER, KERNEL, ROOT_TASK, BENCH].contains(name))
+        self.paths.keys().map(String::as_str).filter(|name| ![LOADER, KERNEL, ROOT_TASK, BENCH, PROBE].contains(name))
     }
 
     /// The loader's bytes.

@@ -57,6 +57,7 @@ pub fn handoff(
     page.rsdp = facts.rsdp;
     page.console_kind = partition.console_kind;
     page.console_port = partition.console_port;
+    page.domain_count = partition.domains.into();
 
     page.kernel = layout.kernel.to_memory();
     page.top_table = layout.tables.start();

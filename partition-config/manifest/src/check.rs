@@ -4,7 +4,7 @@
 
 use crate::decode::Manifest;
 use crate::error::DecodeError;
-use crate::handoff::{MAX_CORES, MAX_DEVICES, MAX_MEMORY, MAX_PORTS, MAX_ROUTES};
+use crate::handoff::{MAX_CORES, MAX_DEVICES, MAX_DOMAINS, MAX_MEMORY, MAX_PORTS, MAX_ROUTES};
 use crate::record::*;
 
 type Checked = Result<(), DecodeError>;
@@ -143,7 +143,7 @@ fn partition(manifest: &Manifest<'_>, at: At, record: &Partition) -> Checked {
     at.field("console_port", record.console_port <= u32::from(u16::MAX))?;
     at.field("kernel", optional(record.kernel, |kernel| (kernel as usize) < files))?;
     at.field("root_task", optional(record.root_task, |root_task| (root_task as usize) < files))?;
-    at.field("reserved", record.reserved == 0)?;
+    at.field("domains", record.domains <= MAX_DOMAINS)?;
     at.field("cores", fits(record.cores, manifest.cores().len()))?;
     at.field("cores", record.cores.count > 0 && at_most(record.cores, MAX_CORES))?;
     at.field("memory", fits(record.memory, manifest.memory().len()))?;

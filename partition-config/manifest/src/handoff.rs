@@ -17,6 +17,8 @@ pub const MAX_ROUTES: usize = 64;
 pub const MAX_DEVICES: usize = 64;
 /// Most I/O port ranges of one instance.
 pub const MAX_PORTS: usize = 32;
+/// Most scheduling domains of one instance: what the kernel is built for.
+pub const MAX_DOMAINS: u32 = 16;
 /// Most RAM ranges of one instance.
 pub const MAX_MEMORY: usize = 8;
 /// Most distinct top-level page-table entries in the kernel half.

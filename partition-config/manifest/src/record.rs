@@ -113,8 +113,8 @@ record! {
         kernel: u32,
         /// File index of the root task ELF.
         root_task: u32,
-        /// Zero.
-        reserved: u32,
+        /// Scheduling domains; 0 counts as 1.
+        domains: u32,
         /// Logical cores, see [`Core`].
         cores: Range,
         /// RAM; the kernel lives at the base of the first.

@@ -58,6 +58,7 @@ fn resolve(source_name: &str, file: &File, images: &dyn Images, findings: &mut F
             name: name_of(&partition.value),
             cores,
             memory: slice.ranges,
+            domains: domains(&partition.value, findings),
             need: slice.need,
             owns: devices.owns,
             mmio: devices.mmio,
@@ -106,6 +107,18 @@ fn limits(
             refuse("I/O port ranges", devices.ports.len(), MAX_PORTS);
         }
     }
+}
+
+/// Scheduling domains of a partition.
+fn domains(partition: &schema::Partition, findings: &mut Findings) -> u32 {
+    use manifest::handoff::MAX_DOMAINS;
+    let Some(domains) = &partition.domains else { return 1 };
+    if !(1..=MAX_DOMAINS).contains(&domains.value) {
+        let message = format!("partition `{}` cannot have {} domains", name_of(partition), domains.value);
+        let finding = Finding::new(Code::Domains, message, &domains.span, "not a possible number of domains");
+        findings.add(finding.help(format!("a kernel has 1 to {MAX_DOMAINS} scheduling domains")));
+    }
+    domains.value
 }
 
 fn system_name(source_name: &str, file: &File) -> String {

@@ -49,6 +49,26 @@ program = [{ image = "hello" }]
         culprit: r#"[]"#,
     },
     Case {
+        name: "no-domain",
+        text: r#"[[partition]]
+name = "a"
+domains = 0
+program = [{ image = "hello" }]
+"#,
+        codes: &[Code::Domains],
+        culprit: "0",
+    },
+    Case {
+        name: "more-domains-than-any-kernel-has",
+        text: r#"[[partition]]
+name = "a"
+domains = 17
+program = [{ image = "hello" }]
+"#,
+        codes: &[Code::Domains],
+        culprit: "17",
+    },
+    Case {
         name: "partition-with-seventeen-cores",
         text: r#"[[partition]]
 name = "a"

@@ -3,6 +3,7 @@
 //! A channel to a program of the same partition is memory of the partition, and its doorbell a badged capability to that
 //! program's notification. The program rings either by the same system call, and does not see which it is.
 
+use crate::device;
 use crate::error::{RootError, Step};
 use crate::objects::place;
 use crate::partition::Site;
@@ -101,9 +102,11 @@ pub fn give_devices(site: &mut Site<'_>, draft: &mut Draft) -> Result<(), RootEr
         draft.env.devices.push(Device { phys: device.base, base, size: device.size });
         vaddr = (base + device.size).next_multiple_of(AREA_ALIGN) + AREA_ALIGN;
     }
-    for (ports, at) in site.manifest.ports_of(site.partition).iter().zip(slot::FIRST_PORT..slot::FIRST_IRQ) {
-        initial::IO_PORT_CONTROL.issue(ports.first, ports.last, draft.slot(at)).step("issue I/O ports")?;
-        draft.env.ports.push(Ports { first: ports.first, last: ports.last, slot: at as u32 });
+    let ranges = site.manifest.ports_of(site.partition);
+    let ranges = ranges.iter().flat_map(|range| device::apart(site.partition, range));
+    for ((first, last), at) in ranges.zip(slot::FIRST_PORT..slot::FIRST_IRQ) {
+        initial::IO_PORT_CONTROL.issue(first, last, draft.slot(at)).step("issue I/O ports")?;
+        draft.env.ports.push(Ports { first, last, slot: at as u32 });
     }
     for (wanted, at) in site.manifest.irqs_of(site.partition).iter().zip(slot::FIRST_IRQ..slot::END) {
         let bit = (draft.env.channels.len() + draft.env.irqs.len()) as u32;

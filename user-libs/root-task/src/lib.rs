@@ -17,7 +17,9 @@ extern crate alloc;
 
 mod channels;
 pub mod console;
+mod device;
 pub mod elf;
+mod entry;
 mod error;
 pub mod frames;
 pub mod objects;
@@ -74,6 +76,22 @@ pub fn start(info: &BootInfo<'_>) -> Result<Running, StartError> {
     partition::start(info, zerocopy::IntoBytes::as_bytes(words.as_slice()))
 }
 
+/// Opens the partition's console; without a manifest that says which, what is printed is dropped.
+pub fn console(info: &BootInfo<'_>) -> Console {
+    let words = manifest_words(info).unwrap_or_default();
+    if let Ok(manifest) = manifest::Manifest::decode(zerocopy::IntoBytes::as_bytes(words.as_slice()))
+        && let [partition] = manifest.partitions()
+    {
+        device::open(info, partition);
+    }
+    Console::new(device::put)
+}
+
+/// The console, once it is open.
+pub fn opened_console() -> Console {
+    Console::new(device::put)
+}
+
 /// The partition manifest, copied to where it may lie: chunks of bootinfo lie at any address, a manifest at a multiple
 /// of 8. `None` without a manifest.
 pub fn manifest_words(info: &BootInfo<'_>) -> Option<Vec<u64>> {
@@ -84,4 +102,13 @@ pub fn manifest_words(info: &BootInfo<'_>) -> Option<Vec<u64>> {
         u64::from_le_bytes(word)
     };
     Some(bytes.chunks(8).map(word).collect())
+}
+
+/// For [`entry!`] alone: what its expansion needs, whatever its user depends on.
+#[doc(hidden)]
+pub mod __entry {
+    pub use abi::bootinfo::BootInfo as BootInfoPage;
+    pub use runtime::heap::Heap;
+    pub use sel4::BootInfo;
+    pub use sel4::thread::{ThreadBlock, enter};
 }

@@ -28,7 +28,9 @@ pub struct Objects {
 impl Objects {
     /// Everything bootinfo lists.
     pub fn new(info: &BootInfo<'_>) -> Self {
-        let mut objects = Self { next_slot: info.empty().start, end_slot: info.empty().end, ..Self::default() };
+        // The last empty slot is the console's.
+        let (next_slot, end_slot) = (info.empty().start, info.empty().end.saturating_sub(1));
+        let mut objects = Self { next_slot, end_slot, ..Self::default() };
         for (untyped, desc) in info.untypeds() {
             match desc.is_device {
                 0 => objects.memory.add(untyped, desc.paddr, desc.size_bits.into()),

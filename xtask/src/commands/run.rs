@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Count time in executed instructions (QEMU `-icount shift=0,sleep=off`): slower, and repeats exactly.
     #[arg(long)]
     icount: bool,
+    /// Take the kernel without debug system calls (for partitions of one core).
+    #[arg(long)]
+    release_kernel: bool,
     #[command(flatten)]
     form: Form,
 }
@@ -50,7 +53,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Engine::Qemu => tools::ensure(&[tools::BUILD, tools::QEMU])?,
         Engine::Bochs => tools::ensure(&[tools::BUILD, tools::ISO, tools::BOCHS])?,
     }
-    let artifacts = Artifacts::build()?;
+    let mut artifacts = Artifacts::build()?;
+    if arguments.release_kernel {
+        artifacts = artifacts.with_release_kernel()?;
+    }
     let file = arguments.file.clone().unwrap_or_else(|| workspace::systems_dir().join("pipeline.toml"));
     let inputs = Inputs { input: arguments.input.clone(), form: arguments.form };
     let mut plan = match check_file(&file, &artifacts, &inputs)? {

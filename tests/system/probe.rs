@@ -1,0 +1,83 @@
+//! What user mode can do to a kernel instance: `user-libs/probe` tries, and judges. Here is which of its checks must have
+//! run, beside a neighbour that must not notice; and that a kernel without debug system calls still has a console.
+
+use crate::Pace::{Quick, Slow};
+use crate::Tests;
+use anyhow::{Result, ensure};
+use std::time::Duration;
+use tests::lab::{Lab, PATIENCE, Run};
+use xtask::artifacts::{BENCH, PROBE};
+use xtask::engine::Engine;
+use xtask::launch::Start;
+
+pub fn add(tests: &mut Tests) {
+    tests.add("probe/exceptions", Quick, |lab| exceptions(lab, Engine::Qemu));
+    tests.add("probe/exceptions_bochs", Slow, |lab| exceptions(lab, Engine::Bochs));
+    tests.add("probe/fpu_isolation", Quick, |lab| passed(&probe(lab, Engine::Qemu)?, &["fpu-isolation", "fpu-denied"]));
+    tests.add("probe/domains_alternate", Quick, |lab| passed(&probe(lab, Engine::Qemu)?, &["domains"]));
+    tests.add("release_kernel/console", Quick, release_kernel);
+}
+
+/// The prober in one partition, with two domains, and an ordinary program in another.
+fn system(lab: &Lab) -> Result<String> {
+    Ok(format!(
+        "[[partition]]\nname = \"probe\"\nmemory = \"32M\"\ndomains = 2\nroot-task = {:?}\n\
+         [[partition]]\nname = \"neighbour\"\nprogram = [{{ image = \"hello\" }}]\n",
+        lab.root_task(PROBE)?
+    ))
+}
+
+fn probe(lab: &Lab, engine: Engine) -> Result<Run> {
+    let plan = lab.text(&system(lab)?)?;
+    let patience = if engine == Engine::Bochs { Duration::from_secs(600) } else { PATIENCE };
+    Lab::follow_all(lab.start(&plan, &Start::on(engine))?, &plan, patience)
+}
+
+/// Fails unless each of these checks passed.
+fn passed(run: &Run, checks: &[&str]) -> Result<()> {
+    for check in checks {
+        let line = format!("probe: {check}: ok");
+        ensure!(run.lines("probe")?.contains(&line), run.failure(&format!("no `{line}`")));
+    }
+    Ok(())
+}
+
+fn exceptions(lab: &Lab, engine: Engine) -> Result<()> {
+    let run = probe(lab, engine)?;
+    passed(&run, &["int3", "int1", "int-0x80", "int-nmi", "int-double-fault", "int-doorbell", "divide", "ud2"])?;
+    passed(
+        &run,
+        &["hlt", "cli", "port-in", "port-out", "rdmsr", "mov-cr3", "swapgs", "sysret", "wrfsbase", "sysenter"],
+    )?;
+    passed(&run, &["kernel-stack-segment", "kernel-code-segment", "read-kernel", "jump-to-kernel", "simd-divide"])?;
+    passed(&run, &["read-non-canonical", "jump-to-non-canonical", "begin-non-canonical", "stack-non-canonical"])?;
+    passed(
+        &run,
+        &["odd-flags-in-a-call", "odd-flags-in-an-exception", "privileged-flags", "misaligned", "x87-divide"],
+    )?;
+    passed(&run, &["last-page-of-the-user-half", "single-step-over-syscall"])?;
+    run.succeeded()?;
+    Ok(())
+}
+
+/// A program's text and how it ended reach the host on the kernel without debug system calls: root tasks print through the
+/// ports of their consoles, a UART here, a debug port there.
+fn release_kernel(lab: &Lab) -> Result<()> {
+    let lab = lab.with_release_kernel()?;
+    for console in ["com1", "debugcon"] {
+        let program = "program = [{ image = \"hello\" }]";
+        let plan = lab.text(&format!("[[partition]]\nname = \"solo\"\nconsole = \"{console}\"\n{program}\n"))?;
+        let run = lab.boot(&plan)?;
+        run.succeeded()?;
+        let greeted = run.lines("solo")?.iter().any(|line| line.contains("hello from hello in solo"));
+        ensure!(greeted, run.failure("no greeting"));
+    }
+    // What is left out is left out: there the prober's bytes would be a fault of its own.
+    let plan = lab.text(&format!(
+        "[[partition]]\nname = \"bench\"\nmemory = \"32M\"\nroot-task = {:?}\n",
+        lab.root_task(BENCH)?
+    ))?;
+    let run = Lab::follow_all(lab.start(&plan, &Start::on(Engine::Qemu))?, &plan, Duration::from_secs(5))?;
+    ensure!(run.lines("bench")?.is_empty(), run.failure("a debug system call printed"));
+    Ok(())
+}

@@ -1,5 +1,8 @@
-//! `docs/sel4-api.md` lists every name and number of the interface. The page is written from the enumerations, and this
-//! test fails when it differs from them; `UPDATE_DOCS=1 cargo test -p skerry-abi --test table` writes it anew.
+//! `docs/sel4-api.md` lists every name and number of the interface, each with tests of what it does. The page is written
+//! from the enumerations and from the tests' sources, and this test fails when it differs from them, or when some row has
+//! no test; `UPDATE_DOCS=1 cargo test -p skerry-abi --test table` writes it anew.
+
+mod behaviour;
 
 use abi::error::{Error, LookupFailure};
 use abi::fault::FaultType;
@@ -9,9 +12,7 @@ use abi::syscall::Syscall;
 use std::fmt::Write;
 use std::path::Path;
 
-const NUMBERS: &str = "`kernel/abi/tests/numbers.rs`";
-const MARSHALLING: &str = "`user-libs/sel4/tests/marshalling.rs`";
-const VIEWS: &str = "`user-libs/sel4/tests/views.rs`";
+use behaviour::Tests;
 
 /// Who answers an invocation label.
 fn origin(invocation: Invocation) -> &'static str {
@@ -40,12 +41,17 @@ fn size(object: ObjectType) -> String {
     }
 }
 
-fn page() -> String {
+fn page(tests: &Tests) -> String {
     let mut page = String::from(
         "# The seL4 API, by number\n\n\
          Names and numbers of seL4 16.0.0, x86_64, MCS, and Skerry's own beside them. This page is written from the\n\
-         enumerations of `kernel/abi` and checked against them by `kernel/abi/tests/table.rs`; do not edit it by hand.\n\
-         The column *tests* says where the number and its message layout are checked.\n",
+         enumerations of `kernel/abi` and the sources of the tests, and checked against them by\n\
+         `kernel/abi/tests/table.rs`; do not edit it by hand.\n\n\
+         The column *tests* names up to three tests of what the row does:\n\
+         `file::test` is in `kernel/image/tests/instance/file.rs`, where a whole instance runs on a model of the machine and\n\
+         every invariant is checked after every entry. Numbers and layouts are checked in `kernel/abi/tests/numbers.rs`,\n\
+         what the user library sends and understands in `user-libs/sel4/tests/marshalling.rs` and `views.rs`; faults, system\n\
+         calls and flags at the processor itself by `user-libs/probe`, which the system tests run.\n",
     );
     let mut section = |title: &str, columns: &[&str], rows: Vec<Vec<String>>| {
         writeln!(page, "\n## {title}\n\n| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len())).unwrap();
@@ -53,13 +59,15 @@ fn page() -> String {
             writeln!(page, "| {} |", row.join(" | ")).unwrap();
         }
     };
-    let both = format!("{NUMBERS}, {MARSHALLING}");
     section(
         "System calls",
         &["number", "name", "builds", "tests"],
         Syscall::ALL
             .iter()
-            .map(|call| vec![call.word().to_string(), call.name().into(), build(*call).into(), both.clone()])
+            .map(|call| {
+                let tests = tests.of("Syscall", call.name());
+                vec![call.word().to_string(), call.name().into(), build(*call).into(), tests]
+            })
             .collect(),
     );
     section(
@@ -67,7 +75,10 @@ fn page() -> String {
         &["number", "name", "bytes", "tests"],
         ObjectType::ALL
             .iter()
-            .map(|object| vec![object.word().to_string(), object.name().into(), size(*object), NUMBERS.into()])
+            .map(|object| {
+                let tests = tests.of("ObjectType", object.name());
+                vec![object.word().to_string(), object.name().into(), size(*object), tests]
+            })
             .collect(),
     );
     section(
@@ -76,20 +87,22 @@ fn page() -> String {
         Invocation::ALL
             .iter()
             .map(|invocation| {
-                // No wrapper sends the generic one: x86 refuses it.
-                let tests = if *invocation == Invocation::IRQIssueIRQHandler { NUMBERS } else { &both };
                 let label = match invocation.word() {
                     skerry @ abi::invocation::SKERRY_FIRST.. => format!("{skerry:#x}"),
                     label => label.to_string(),
                 };
-                vec![label, invocation.name().into(), origin(*invocation).into(), tests.into()]
+                let tests = tests.of("Invocation", invocation.name());
+                vec![label, invocation.name().into(), origin(*invocation).into(), tests]
             })
             .collect(),
     );
     section(
         "Errors",
         &["label", "name", "tests"],
-        Error::ALL.iter().map(|error| vec![error.word().to_string(), error.name().into(), both.clone()]).collect(),
+        Error::ALL
+            .iter()
+            .map(|error| vec![error.word().to_string(), error.name().into(), tests.of("Error", error.name())])
+            .collect(),
     );
     section(
         "Lookup failures",
@@ -97,8 +110,8 @@ fn page() -> String {
         LookupFailure::ALL
             .iter()
             .map(|failure| {
-                let details = failure.detail_words().to_string();
-                vec![failure.word().to_string(), failure.name().into(), details, both.clone()]
+                let (details, tests) = (failure.detail_words().to_string(), tests.of("LookupFailure", failure.name()));
+                vec![failure.word().to_string(), failure.name().into(), details, tests]
             })
             .collect(),
     );
@@ -107,7 +120,7 @@ fn page() -> String {
         &["label", "name", "tests"],
         FaultType::ALL
             .iter()
-            .map(|fault| vec![fault.word().to_string(), fault.name().into(), format!("{NUMBERS}, {VIEWS}")])
+            .map(|fault| vec![fault.word().to_string(), fault.name().into(), tests.of("FaultType", fault.name())])
             .collect(),
     );
     page
@@ -116,7 +129,9 @@ fn page() -> String {
 #[test]
 fn the_api_page_lists_what_the_crate_defines() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/sel4-api.md");
-    let page = page();
+    let tests = Tests::read();
+    let page = page(&tests);
+    assert_eq!(tests.missing(), Vec::<String>::new(), "rows without a test in kernel/image/tests/instance");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &page).unwrap();
     }

@@ -8,6 +8,7 @@ mod harness;
 mod boot;
 mod cnode;
 mod donation;
+mod edges;
 mod fast_paths;
 mod faults;
 mod fuzz;

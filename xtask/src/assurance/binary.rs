@@ -39,10 +39,39 @@ fn writes(instruction: &Instruction, wanted: impl Fn(Register) -> bool) -> bool 
     instruction.mnemonic() == Mnemonic::Mov && wanted(instruction.op0_register())
 }
 
-/// Whether the rule is about this instruction.
-fn concerns(rule: &Rule, placed: &Placed, factory: &mut InstructionInfoFactory) -> bool {
+/// Where a call or jump leads, if it says so itself.
+fn target(instruction: &Instruction) -> Option<u64> {
+    let direct = instruction.is_call_near() || instruction.is_jmp_short_or_near() || instruction.is_jcc_short_or_near();
+    direct.then(|| instruction.near_branch_target())
+}
+
+/// Entries of the functions that lead to a panic: the panic handler, and what of `core` calls one of them.
+fn panics(code: &[Placed]) -> BTreeSet<u64> {
+    let of_core = |function: &str| function.starts_with("core::") || function.starts_with("<core::");
+    let mut entries = BTreeMap::new();
+    for placed in code {
+        entries.entry(placed.function.as_str()).or_insert(placed.instruction.ip());
+    }
+    let handlers = entries.iter().filter(|(function, _)| function.contains("rust_begin_unwind"));
+    let mut found: BTreeSet<u64> = handlers.map(|(_, entry)| *entry).collect();
+    loop {
+        let leads = |placed: &&Placed| target(&placed.instruction).is_some_and(|target| found.contains(&target));
+        let callers = code.iter().filter(|placed| of_core(&placed.function)).filter(leads);
+        let new: Vec<u64> = callers.filter_map(|placed| entries.get(placed.function.as_str()).copied()).collect();
+        let before = found.len();
+        found.extend(new);
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
+/// Whether the rule is about this instruction; `panics` are the entries of what panics.
+fn concerns(rule: &Rule, placed: &Placed, panics: &BTreeSet<u64>, factory: &mut InstructionInfoFactory) -> bool {
     let instruction = &placed.instruction;
+    let in_core = || placed.function.starts_with("core::") || placed.function.starts_with("<core::");
     let named = rule.instructions.iter().any(|name| match name.as_str() {
+        "panic" => target(instruction).is_some_and(|target| panics.contains(&target)) && !in_core(),
         "fpu" => touches_fpu(instruction, factory),
         "lock" => locks(instruction),
         "cr0" => writes(instruction, |register| register == Register::CR0),
@@ -78,8 +107,12 @@ fn allowed(pattern: &str, function: &str) -> bool {
 /// Why it does not hold.
 pub fn judge(rule: &Rule, code: &[Placed]) -> Verdict {
     let mut factory = InstructionInfoFactory::new();
+    let panics = panics(code);
+    if rule.instructions.iter().any(|name| name == "panic") && panics.is_empty() {
+        return Err("no panic handler was found".into());
+    }
     let mut found: BTreeMap<&str, usize> = BTreeMap::new();
-    for placed in code.iter().filter(|placed| concerns(rule, placed, &mut factory)) {
+    for placed in code.iter().filter(|placed| concerns(rule, placed, &panics, &mut factory)) {
         let function = placed.function.as_str();
         if !rule.functions.iter().any(|pattern| allowed(pattern, function)) {
             let instruction = mnemonic(&placed.instruction);
@@ -113,7 +146,7 @@ pub fn judge_complete(rules: &[&Rule], code: &[Placed]) -> Verdict {
         if instruction.is_privileged() || instruction.is_stack_instruction() && mnemonic(instruction) == "iretq" {
             let reading = matches!(instruction.mnemonic(), Mnemonic::Rdmsr | Mnemonic::Rdtsc)
                 || instruction.mnemonic() == Mnemonic::Mov && !writes(instruction, |it| it.is_cr() || it.is_dr());
-            if !reading && !rules.iter().any(|rule| concerns(rule, placed, &mut factory)) {
+            if !reading && !rules.iter().any(|rule| concerns(rule, placed, &BTreeSet::new(), &mut factory)) {
                 return Err(format!("no rule names `{}` at {:#x}", mnemonic(instruction), instruction.ip()));
             }
             kinds.insert(mnemonic(instruction));
@@ -159,6 +192,20 @@ mod tests {
         assert!(judge(&rule(&["lock"], &[]), &code("f", &LOCK_ADD)).is_err());
         assert!(judge(&rule(&["lock"], &[]), &code("f", &XCHG_MEMORY)).is_err());
         assert!(judge(&rule(&["lock", "fpu"], &[]), &code("f", &MOV_CR3)).is_ok());
+    }
+
+    #[test]
+    fn a_call_that_leads_to_a_panic_is_noticed_however_deep_in_core_and_not_in_core_itself() {
+        let call = |to: i32| [vec![0xe8], to.to_le_bytes().to_vec()].concat();
+        let place = |function: &str, bytes: &[u8], at: u64| sweep(function, bytes, at).unwrap();
+        let mut code = place("__rustc::rust_begin_unwind", &[0x0f, 0x0b], 0x1000);
+        code.extend(place("core::panicking::panic_fmt", &call(0x1000 - 0x2005), 0x2000));
+        code.extend(place("core::option::expect_failed", &call(0x2000 - 0x3005), 0x3000));
+        assert!(judge(&rule(&["panic"], &[]), &code).is_ok());
+        code.extend(place("api::decode", &call(0x3000 - 0x4005), 0x4000));
+        assert!(judge(&rule(&["panic"], &[]), &code).unwrap_err().contains("in api::decode"));
+        assert!(judge(&rule(&["panic"], &["api::decode"]), &code).is_ok());
+        assert!(judge(&rule(&["panic"], &[]), &place("api::decode", &[0x90], 0x4000)).is_err(), "no handler at all");
     }
 
     #[test]

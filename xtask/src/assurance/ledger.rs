@@ -73,7 +73,8 @@ pub struct Mutant {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Instructions by mnemonic (lower case), or a group: `fpu`, `lock`, `cr3`, `cr0`, `cr2`, `cr4`, `debug`.
+    /// Instructions by mnemonic (lower case), or a group: `fpu`, `lock`, `cr3`, `cr0`, `cr2`, `cr4`, `debug`,
+    /// `panic` (calls and jumps to what panics).
     #[serde(default)]
     pub instructions: Vec<String>,
     /// Narrows `wrmsr` to these registers; their numbers must be constants beside the instruction.

@@ -137,7 +137,8 @@ impl<'a> Runner<'a> {
 
     fn code(&mut self) -> Result<&[Placed]> {
         if self.code.is_none() {
-            let path = self.artifacts()?.path(KERNEL).context("the kernel is not built")?;
+            let release = self.artifacts()?.clone().with_release_kernel()?;
+            let path = release.path(KERNEL).context("the kernel is not built")?;
             let elf = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
             self.code = Some(disassemble(&elf)?);
         }

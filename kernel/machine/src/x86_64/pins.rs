@@ -33,7 +33,9 @@ pub(super) unsafe fn start(handoff: &Handoff, core_index: usize) -> Option<IoApi
 impl Machine {
     fn with_pin(&self, pin: u32, action: impl FnOnce(&mut IoApic, u8)) {
         let listed = pin < self.handoff.io_apic_pins.min(64) && self.handoff.pins >> pin & 1 != 0;
-        if let (true, Some(io_apic)) = (listed, self.io_apic.borrow_mut().as_mut()) {
+        // Never borrowed here: actions do not come back. Not a panic, since it would be a reachable one.
+        let Ok(mut io_apic) = self.io_apic.try_borrow_mut() else { return };
+        if let (true, Some(io_apic)) = (listed, io_apic.as_mut()) {
             action(io_apic, pin as u8);
         }
     }

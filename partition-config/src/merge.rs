@@ -189,6 +189,7 @@ fn joined(name: &str, members: &[Partition], channel_bytes: u64, images: &dyn Im
         cores,
         memory,
         need,
+        domains: members.iter().map(|member| member.domains).max().unwrap_or(1),
         owns: members.iter().flat_map(|member| &member.owns).cloned().collect(),
         mmio,
         ports,

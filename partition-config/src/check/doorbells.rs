@@ -39,7 +39,7 @@ pub(super) fn resolve(
 ) -> Vec<[Option<Bell>; 2]> {
     let mut resolved = vec![[None, None]; drafts.len()];
     let core_of = |end: &End| {
-        let program = software.get(end.partition).and_then(|software| software.programs.get(end.program));
+        let program = software.get(end.partition).and_then(|software| software.programs.get(end.program?));
         cores.get(end.partition)?.get(program.map_or(0, |program| program.node)).copied()
     };
     let wishes = wishes(items(&file.channel), drafts, core_of, &mut resolved, findings);

@@ -71,12 +71,7 @@ impl Threads<'_> {
     /// What happens if `thread`, which is blocked, becomes ready while `current` could go on; `None` if that is not simple.
     /// `known` is what has elapsed, if that was asked already.
     #[inline(always)]
-    pub fn wakes(
-        &self,
-        current: Ref<Tcb>,
-        thread: Ref<Tcb>,
-        known: Option<Elapsed>,
-    ) -> Option<Wake> {
+    pub fn wakes(&self, current: Ref<Tcb>, thread: Ref<Tcb>, known: Option<Elapsed>) -> Option<Wake> {
         let context = thread.sched_context.get()?;
         let simple = context.is_active() && !context.is_sporadic() && !thread.has(flag::IN_RELEASE_QUEUE);
         if !simple || !self.is_here(thread) || thread.domain.get() != self.core.domain.get() {

@@ -72,13 +72,7 @@ impl OnCore<'_> {
 
     /// Calls through `cap`: the caller waits for the reply, and its time goes to the callee with the message.
     #[inline(always)]
-    fn hand_over(
-        self,
-        caller: Ref<Tcb>,
-        cap: Cap,
-        held: &mut Held<'_, Existence>,
-        message: impl Message,
-    ) -> bool {
+    fn hand_over(self, caller: Ref<Tcb>, cap: Cap, held: &mut Held<'_, Existence>, message: impl Message) -> bool {
         if !cap.is_callable() {
             return false;
         }

@@ -7,8 +7,8 @@ use ipc::{Endpoint, Notification};
 use ipi::{Vector, classify};
 use machine::Register;
 use memory::Ref;
-use sync::{Held, Shared};
 use sync::rank::Existence;
+use sync::{Held, Shared};
 use thread::{Elapsed, State, Tcb, Wake};
 
 /// What is neither an endpoint nor a notification: the slow path's.

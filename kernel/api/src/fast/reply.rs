@@ -36,7 +36,8 @@ impl OnCore<'_> {
         let _reply = self.kernel.locks.replies.lock(reply.word(), object.held());
         let Some(caller) = reply.thread.get().filter(|&caller| self.core().owns(caller)) else { return false };
         let (Some(context), None) = (server.sched_context.get(), caller.sched_context.get()) else { return false };
-        if caller.state.get() != State::BLOCKED_ON_REPLY || !reply.is_newest_of(context) {
+        // Then its thread is a caller that waits for it (T6).
+        if !reply.is_newest_of(context) {
             return false;
         }
         let threads = self.ipc();

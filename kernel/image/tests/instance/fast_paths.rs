@@ -217,3 +217,164 @@ fn a_nested_call_is_fast_and_unwinds_fast() {
         (pair, fast)
     });
 }
+
+/// A thread that waits on a notification, and the root task, which is less important than `above` and goes on.
+fn waiter(slow: bool, priority: u64, mine: u64) -> (System, Thread, u64) {
+    let system = System::with(Options { slice_bytes: 4 << 20, ..Options::default() });
+    system.slow.set(slow);
+    let notification = system.notification();
+    let thread = system.thread(priority);
+    system.step_back();
+    system.resume(thread);
+    if system.current() != thread.tcb {
+        system.invoke(slot::TCB, TCBSetPriority, &[0], &[slot::TCB]);
+    }
+    assert_eq!(system.current(), thread.tcb);
+    system.wait(notification);
+    assert_ne!(system.current(), thread.tcb);
+    system.invoke(slot::TCB, TCBSetPriority, &[mine], &[slot::TCB]).ok();
+    (system, thread, notification)
+}
+
+/// What `act` made of two instances, one without fast paths, is the same; `is_fast` says how the fast one shows it.
+#[track_caller]
+fn same(act: impl Fn(&System, Thread, u64), mine: u64, is_fast: impl Fn(&Seen) -> bool) {
+    let [fast, slow] = [false, true].map(|slow| {
+        let (system, thread, notification) = waiter(slow, 20, mine);
+        system.machine().advance(1);
+        let before = (system.here().core().now.get(), system.machine().deadline());
+        act(&system, thread, notification);
+        let counted_on = system.here().core().now.get() == before.0;
+        let timer_left = system.machine().deadline() == before.1;
+        let runs = system.current() == thread.tcb;
+        system.interrupt(ipi::SPURIOUS);
+        (system, Seen { counted_on, timer_left, runs })
+    });
+    assert!(is_fast(&fast.1), "{:?}", fast.1);
+    assert!(!is_fast(&slow.1), "{:?}", slow.1);
+    assert_eq!(fast.1.runs, slow.1.runs);
+    assert_eq!(fast.0.differences(&slow.0), [""; 0], "fast and slow");
+}
+
+#[derive(Debug)]
+struct Seen {
+    /// The clock was not read: time goes on being counted.
+    counted_on: bool,
+    /// The timer was left armed as it was.
+    timer_left: bool,
+    /// The waiter runs.
+    runs: bool,
+}
+
+#[test]
+fn a_signal_to_a_more_important_waiter_switches_and_leaves_the_timer_alone() {
+    same(|system, _, notification| system.signal(notification), 10, |seen| seen.runs && seen.timer_left);
+}
+
+#[test]
+fn a_signal_to_a_less_important_or_equal_waiter_queues_it() {
+    for mine in [20, 30] {
+        same(|system, _, notification| system.signal(notification), mine, |seen| !seen.runs && seen.counted_on);
+    }
+}
+
+#[test]
+fn signals_that_are_kept_taken_or_sent_nowhere_leave_the_clock_unread() {
+    let [fast, slow] = [false, true].map(|slow| {
+        let (system, ..) = waiter(slow, 20, 10);
+        let other = system.notification();
+        let (three, eight, empty) = (system.mint(other, 3, 3), system.mint(other, 3, 8), system.fresh());
+        let badge = |system: &System| system.answer_of(system.current()).badge;
+        let mut counted_on = Vec::new();
+        for step in 0..5 {
+            system.machine().advance(1);
+            let before = system.here().core().now.get();
+            match step {
+                0 => system.signal(three),
+                1 => system.signal(eight),
+                2 => system.wait(other),
+                3 => system.receive(Syscall::NBWait, other, 0),
+                _ => system.receive(Syscall::NBSend, empty, 0),
+            }
+            counted_on.push(system.here().core().now.get() == before);
+            match step {
+                2 => assert_eq!(badge(&system), 11),
+                3 => assert_eq!(badge(&system), 0),
+                _ => {}
+            }
+            system.interrupt(ipi::SPURIOUS);
+        }
+        assert_eq!(counted_on, [!slow; 5]);
+        system
+    });
+    assert_eq!(fast.differences(&slow), [""; 0]);
+}
+
+#[test]
+fn an_interrupt_switches_to_its_more_important_waiter() {
+    let act = |system: &System, _: Thread, notification: u64| {
+        let irq = system.fresh();
+        system.invoke(slot::IRQ, X86IRQIssueIRQHandlerMSI, &[irq, 64, 0, 0, 0, 0, 7], &[slot::CNODE]).ok();
+        system.invoke(irq, IRQSetIRQHandler, &[], &[notification]).ok();
+        system.machine().advance(1);
+        let before = system.machine().deadline();
+        system.interrupt(0x37);
+        assert_eq!(system.machine().deadline() == before, !system.slow.get());
+    };
+    let [fast, slow] = [false, true].map(|slow| {
+        let (system, thread, notification) = waiter(slow, 20, 10);
+        act(&system, thread, notification);
+        assert_eq!(system.current(), thread.tcb);
+        system.interrupt(ipi::SPURIOUS);
+        system
+    });
+    assert_eq!(fast.differences(&slow), [""; 0]);
+}
+
+#[test]
+fn a_send_to_a_more_important_receiver_and_its_next_wait_switch_there_and_back() {
+    let [fast, slow] = [false, true].map(|slow| {
+        let (system, thread, notification) = waiter(slow, 20, 10);
+        let endpoint = system.endpoint();
+        system.signal(notification);
+        assert_eq!(system.current(), thread.tcb);
+        system.wait(endpoint);
+        let mut left = Vec::new();
+        for length in [0, 3, 9] {
+            let words: Vec<u64> = (0..length).map(|word| 0x30 + word).collect();
+            system.machine().advance(1);
+            let before = system.machine().deadline();
+            system.send(Syscall::Send, Call { cap: endpoint, label: 5, words: &words, caps: &[] });
+            assert_eq!(system.answer_of(thread.tcb).words, words);
+            system.machine().advance(1);
+            system.wait(endpoint);
+            assert_ne!(system.current(), thread.tcb);
+            left.push(system.machine().deadline() == before);
+        }
+        assert_eq!(left, [!slow; 3], "the timer is left alone by fast paths only");
+        system.interrupt(ipi::SPURIOUS);
+        system
+    });
+    assert_eq!(fast.differences(&slow), [""; 0]);
+}
+
+#[test]
+fn equals_that_yield_take_turns_without_the_timer() {
+    let [fast, slow] = [false, true].map(|slow| {
+        let (system, thread, notification) = waiter(slow, 20, 20);
+        system.signal(notification);
+        let root = system.current();
+        let mut left = Vec::new();
+        for turn in 0..4 {
+            system.machine().advance(1);
+            let before = system.machine().deadline();
+            system.enter(Syscall::Yield);
+            assert_eq!(system.current(), if turn % 2 == 0 { thread.tcb } else { root });
+            left.push(system.machine().deadline() == before);
+        }
+        assert_eq!(left, [!slow; 4]);
+        system.interrupt(ipi::SPURIOUS);
+        system
+    });
+    assert_eq!(fast.differences(&slow), [""; 0]);
+}

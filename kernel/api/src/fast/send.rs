@@ -135,11 +135,11 @@ impl OnCore<'_> {
         // A notification with a bound thread is the affair of that thread's core: what must be held is the endpoint on
         // which the thread waits.
         let bound = notification.bound();
-        let address = bound.map_or(notification.word(), |bound| Ref::<Endpoint>::at(bound.blocked_on.get()).word());
-        let mut object = self.kernel.locks.objects.lock(address, held);
         if bound.is_some_and(|bound| !self.core().owns(bound)) {
             return false;
         }
+        let address = bound.map_or(notification.word(), |bound| Ref::<Endpoint>::at(bound.blocked_on.get()).word());
+        let mut object = self.kernel.locks.objects.lock(address, held);
         let Some(listener) = notification.listener() else {
             notification.keep(cap.badge());
             return true;

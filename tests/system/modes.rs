@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use std::time::Duration;
 use tests::lab::{Lab, PATIENCE};
 use xtask::artifacts::Lock;
-use xtask::engine::Engine;
+use xtask::engine::{Engine, Threads};
 use xtask::form::{Form, Kernel};
 use xtask::images::Inputs;
 use xtask::launch::{Start, granted_file};
@@ -44,7 +44,7 @@ fn pipeline(lab: &Lab, form: Form) -> Result<()> {
 }
 
 fn stormed(lab: &Lab, form: Form, cores: u32) -> Result<()> {
-    let storm = storm(lab.artifacts(), form, cores, Engine::Qemu, STORM)?;
+    let storm = storm(lab.artifacts(), form, cores, Threads::One, STORM)?;
     eprintln!("{form} on {cores} cores: {} rounds, {}", storm.rounds, storm.counts);
     Ok(())
 }

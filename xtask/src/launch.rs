@@ -9,7 +9,6 @@ use crate::{image, iso};
 use anyhow::Result;
 use partition_config::plan::{Console, Lifetime, Partition, RootKind};
 use partition_config::{Archive, Plan};
-use std::num::NonZero;
 
 /// How an image gets into the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,18 +102,17 @@ pub fn launch_archive(plan: &Plan, archive: &Archive, artifacts: &Artifacts, sta
         consoles: ports,
         cpu: start.cpu.clone(),
         inspection: start.inspection,
-        threads: start.threads.unwrap_or_else(|| threads(plan, cores)),
+        threads: start.threads.unwrap_or_else(|| threads(plan)),
         extra: start.extra.clone(),
     };
     Ok(Started { running: engine::start(start.engine, &machine)?, consoles, _scratch: scratch })
 }
 
-/// Cores of one kernel wait for each other's locks. Where the host has fewer processors than the machine, a core that
-/// waits would keep the one it waits for from running; in one thread it gives way.
-fn threads(plan: &Plan, cores: u32) -> Threads {
-    let host = std::thread::available_parallelism().map_or(1, NonZero::get);
+/// Cores of one kernel wait for each other's locks. Where the host has no processor free for each of them, a core that
+/// waits keeps the one it waits for from running; in one thread it gives way.
+fn threads(plan: &Plan) -> Threads {
     let shares = plan.partitions.iter().any(|partition| partition.cores.len() > 1);
-    if shares && cores as usize > host { Threads::One } else { Threads::Many }
+    if shares { Threads::One } else { Threads::Many }
 }
 
 /// The partitions as the host sees them.

@@ -27,11 +27,17 @@ pub struct Storm {
     pub counts: String,
 }
 
+/// Threads for as much at the same time as the host can do.
+pub fn parallel(cores: u32) -> Threads {
+    let host = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if cores as usize > host { Threads::One } else { Threads::Many }
+}
+
 /// Storms a kernel over `cores` cores in the form `form` for `duration`.
 ///
 /// # Errors
 /// When something is broken, or stands still; the message has the machine's last words.
-pub fn storm(artifacts: &Artifacts, form: Form, cores: u32, engine: Engine, duration: Duration) -> Result<Storm> {
+pub fn storm(artifacts: &Artifacts, form: Form, cores: u32, threads: Threads, duration: Duration) -> Result<Storm> {
     let root_task = artifacts.path(STRESS).context("the stress test is not built")?.display().to_string();
     let list = (0..cores).map(|core| core.to_string()).collect::<Vec<_>>().join(", ");
     let text = format!(
@@ -45,10 +51,7 @@ pub fn storm(artifacts: &Artifacts, form: Form, cores: u32, engine: Engine, dura
     let mut members = members(&plan);
     // It never finishes, except by failing.
     members.iter_mut().for_each(|member| member.work = Work::Finite);
-    // As much at the same time as the host can do.
-    let host = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = if cores as usize > host { Threads::One } else { Threads::Many };
-    let start = Start { threads: Some(threads), ..Start::on(engine) };
+    let start = Start { threads: Some(threads), ..Start::on(Engine::Qemu) };
     let mut started = launch(&plan, artifacts, &start)?;
     let mut latest = Instant::now();
     let report = watch(&mut started.running, &members, &started.consoles, duration, Until::Finished, |_, line| {

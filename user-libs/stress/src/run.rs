@@ -14,7 +14,7 @@ use root_task::vspace::VSpace;
 use runtime::rdtsc;
 use sel4::{BootInfo, SchedControl, initial, yield_now};
 
-/// How long a round storms.
+/// How long a round storms at least; it goes on until every storm has done something.
 const ROUND_US: u64 = 300_000;
 /// How long its workers may take to come to rest: much more than an emulator on a busy host needs.
 const PATIENCE_US: u64 = 30_000_000;
@@ -100,6 +100,13 @@ fn rounds(crew: &[Part], tsc_mhz: u64, console: &mut Console) {
         while rdtsc().wrapping_sub(start) < ROUND_US * tsc_mhz && ledger::failure().is_none() {
             yield_now();
         }
+        while let Some(name) = idle(&before, &sums(crew)).filter(|_| ledger::failure().is_none()) {
+            if rdtsc().wrapping_sub(start) > PATIENCE_US * tsc_mhz {
+                let _ = writeln!(console, "stress: nothing happened in round {round}: {name}");
+                return;
+            }
+            yield_now();
+        }
         set_stopping(true);
         let start = rdtsc();
         let tired = |index: &usize| matches!(crew[*index], Part::Stormer(_)) && !rests(*index);
@@ -122,11 +129,6 @@ fn rounds(crew: &[Part], tsc_mhz: u64, console: &mut Console) {
                 return;
             }
         }
-        let still = after.iter().zip(&before).find(|(after, before)| after.1 == before.1);
-        if let Some((name, _)) = still.map(|(after, _)| after) {
-            let _ = writeln!(console, "stress: nothing happened in round {round}: {name}");
-            return;
-        }
         let _ = write!(console, "stress: round {round}");
         for (name, sum) in &after {
             let _ = write!(console, ", {sum} {name}");
@@ -135,6 +137,11 @@ fn rounds(crew: &[Part], tsc_mhz: u64, console: &mut Console) {
         set_stopping(false);
         (0..crew.len()).filter(|index| matches!(crew[*index], Part::Stormer(_))).for_each(wake);
     }
+}
+
+/// A storm that did nothing in between.
+fn idle(before: &[(&'static str, u64)], after: &[(&'static str, u64)]) -> Option<&'static str> {
+    after.iter().zip(before).find(|(after, before)| after.1 == before.1).map(|(after, _)| after.0)
 }
 
 /// What each storm has done so far.

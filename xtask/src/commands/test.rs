@@ -7,9 +7,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use xtask::artifacts::{Artifacts, Lock, PACKAGES, cargo};
-use xtask::engine::Engine;
 use xtask::form::Form;
-use xtask::stress::storm;
+use xtask::stress::{parallel, storm};
 use xtask::tally::Tally;
 use xtask::target::Library;
 use xtask::tools;
@@ -64,7 +63,7 @@ fn stress(duration: Duration) -> Result<ExitCode> {
     let mut total = Tally::default();
     for (form, cores) in std::iter::once((Form::default(), 1)).chain(smp) {
         let started = announce(&format!("storm, {cores} cores, {form}"));
-        let outcome = storm(&artifacts, form, cores, Engine::Qemu, duration);
+        let outcome = storm(&artifacts, form, cores, parallel(cores), duration);
         match &outcome {
             Ok(storm) => println!("{} rounds: {}", storm.rounds, storm.counts),
             Err(error) => anstream::eprintln!("{BAD}failed:{PLAIN} {error:#}"),

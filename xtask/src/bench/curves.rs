@@ -32,6 +32,25 @@ pub struct Curve {
     pub points: Vec<(u32, f64)>,
 }
 
+/// Spacing of the vertical axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Even, from 0.
+    Linear,
+    /// By powers of two, as the horizontal axis always is: what grows with the cores is a straight line.
+    Doublings,
+}
+
+impl Scale {
+    fn place(self, value: f64) -> f64 {
+        if self == Self::Linear { value } else { value.max(1.0).log2() }
+    }
+
+    fn value(self, place: f64) -> f64 {
+        if self == Self::Linear { place } else { place.exp2() }
+    }
+}
+
 /// A chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chart {
@@ -41,6 +60,8 @@ pub struct Chart {
     pub title: String,
     /// What the vertical axis counts.
     pub unit: &'static str,
+    /// How that axis is spaced.
+    pub scale: Scale,
     /// The lines.
     pub curves: Vec<Curve>,
     /// Crossovers, to be marked.
@@ -94,8 +115,14 @@ fn draw(chart: &Chart, svg: &mut String) -> Result<(), Box<dyn std::error::Error
     let doublings = points().map(|(cores, _)| cores.ilog2()).max().unwrap_or(0).max(1);
     // The ideal line would squeeze everything else to the ground where nothing comes near it.
     let solid = chart.curves.iter().filter(|curve| curve.stroke != Stroke::Reference).flat_map(|curve| &curve.points);
-    let highest = solid.map(|(_, value)| *value).fold(0.0, f64::max);
+    let places: Vec<f64> = solid.map(|(_, value)| chart.scale.place(*value)).collect();
+    let highest = places.iter().copied().fold(0.0, f64::max);
     let height = if highest > 0.0 { highest * 1.25 } else { 1.0 };
+    let ground = match chart.scale {
+        Scale::Linear => 0.0,
+        Scale::Doublings => places.iter().copied().fold(height, f64::min).floor(),
+    };
+    let height = if chart.scale == Scale::Linear { height } else { highest + (highest - ground) * 0.35 };
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let mut context = ChartBuilder::on(&root)
@@ -103,14 +130,17 @@ fn draw(chart: &Chart, svg: &mut String) -> Result<(), Box<dyn std::error::Error
         .margin(14)
         .x_label_area_size(46)
         .y_label_area_size(86)
-        .build_cartesian_2d(0.0..f64::from(doublings), 0.0..height)?;
+        .build_cartesian_2d(0.0..f64::from(doublings), ground..height)?;
     context
         .configure_mesh()
         .x_desc("cores")
         .y_desc(chart.unit)
         .x_labels(doublings as usize + 1)
         .x_label_formatter(&|x| if x.fract().abs() < 1e-6 { format!("{:.0}", x.exp2()) } else { String::new() })
-        .y_label_formatter(&|y| if height < 20.0 { format!("{y:.1}") } else { format!("{y:.0}") })
+        .y_label_formatter(&|y| {
+            let value = chart.scale.value(*y);
+            if height < 20.0 && chart.scale == Scale::Linear { format!("{value:.1}") } else { format!("{value:.0}") }
+        })
         .light_line_style(WHITE)
         .label_style((FONT, 14))
         .draw()?;
@@ -118,7 +148,7 @@ fn draw(chart: &Chart, svg: &mut String) -> Result<(), Box<dyn std::error::Error
         let colour = COLOURS[curve.colour % COLOURS.len()];
         let width = if curve.stroke == Stroke::Reference { 1 } else { 2 };
         let style = colour.stroke_width(width);
-        let place = |&(cores, value): &(u32, f64)| (f64::from(cores).log2(), value);
+        let place = |&(cores, value): &(u32, f64)| (f64::from(cores).log2(), chart.scale.place(value));
         let visible: Vec<(f64, f64)> = clipped(&curve.points.iter().map(place).collect::<Vec<_>>(), height);
         let legend = move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style);
         if curve.stroke == Stroke::Predicted {
@@ -133,7 +163,7 @@ fn draw(chart: &Chart, svg: &mut String) -> Result<(), Box<dyn std::error::Error
         }
     }
     for &(cores, value) in &chart.crossings {
-        let at = (cores.log2(), value);
+        let at = (cores.log2(), chart.scale.place(value));
         context.draw_series([Circle::new(at, 8, BLACK.stroke_width(2))])?;
         let text = format!("crossover at {cores:.1} cores");
         context.draw_series([Text::new(text, (at.0 + 0.06, at.1 + height * 0.04), (FONT, 14))])?;
@@ -191,6 +221,7 @@ mod tests {
             name: "x",
             title: "Title".into(),
             unit: "per tick",
+            scale: Scale::Doublings,
             curves: vec![curve],
             crossings: vec![(2.0, 2.0)],
         };

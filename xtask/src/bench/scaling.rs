@@ -1,7 +1,7 @@
 //! From rounds to figures, and from figures to charts and tables: everything about scaling can be drawn again from a
 //! `report.json`. Tests: below.
 
-use super::curves::{Chart, Curve, Stroke, crossing};
+use super::curves::{Chart, Curve, Scale, Stroke, crossing};
 use super::figures::{COMMAND, Figure};
 use super::lockstep::{LOCKSTEP, PER_TICKS, Round, Setup};
 use super::model::{Lock, Model, Variation};
@@ -142,7 +142,7 @@ fn chart(all: &[Figure], plot: &Plot) -> Option<Chart> {
     }
     let unit = "thousand operations per 10^9 ticks";
     let title = format!("{} (Bochs lockstep)", plot.title);
-    Some(Chart { name: plot.name, title, unit, curves, crossings })
+    Some(Chart { name: plot.name, title, unit, scale: Scale::Linear, curves, crossings })
 }
 
 /// How much of the lock's throughput is left when many want it, as in CertiKOS's comparison of ticket and MCS.
@@ -157,7 +157,14 @@ fn efficiency(all: &[Figure]) -> Option<Chart> {
         configurations(all).into_iter().enumerate().filter(|(_, name)| name.starts_with("smp")).collect();
     let curves: Vec<_> = shared.into_iter().filter_map(curve).collect();
     let title = "Efficiency of the lock: exclusive system calls of all cores, against one core (Bochs lockstep)".into();
-    (!curves.is_empty()).then_some(Chart { name: "efficiency", title, unit: "per cent", curves, crossings: vec![] })
+    (!curves.is_empty()).then_some(Chart {
+        name: "efficiency",
+        title,
+        unit: "per cent",
+        scale: Scale::Linear,
+        curves,
+        crossings: vec![],
+    })
 }
 
 /// Most over least acquisitions of a core.
@@ -170,7 +177,14 @@ fn fairness(all: &[Figure]) -> Option<Chart> {
     }
     curves.retain(|curve| !curve.points.is_empty());
     let title = "Fairness of hand-over: most over least exclusive system calls of a core (Bochs lockstep)".into();
-    (!curves.is_empty()).then_some(Chart { name: "fairness", title, unit: "max / min", curves, crossings: vec![] })
+    (!curves.is_empty()).then_some(Chart {
+        name: "fairness",
+        title,
+        unit: "max / min",
+        scale: Scale::Linear,
+        curves,
+        crossings: vec![],
+    })
 }
 
 /// The model of a scenario on one configuration, from its figures on one core and on the most.
@@ -200,9 +214,31 @@ fn prediction(all: &[Figure]) -> Option<Chart> {
             curves.push(Curve { name, colour, stroke: Stroke::Predicted, points });
         }
     }
+    if let Some(theirs) = SEL4_LOCKSTEP.iter().find(|curve| curve.think == 500).filter(|_| !curves.is_empty()) {
+        let measured: Vec<_> =
+            LOCKSTEP_CORES.iter().zip(theirs.thousands).map(|(&cores, value)| (cores, value as f64)).collect();
+        let [first, .., last] = SEL4_LOCKSTEP[0].thousands.map(|thousands| thousands as f64 * 1e-6);
+        let fitted = Model::fit(first, f64::from(LOCKSTEP_CORES[3]), last);
+        let model = Model { work: 1e6 / measured[0].1 - fitted.hold, ..fitted };
+        let name = "seL4 16 SMP, measured".to_owned();
+        curves.push(Curve { name, colour: 6, stroke: Stroke::Measured, points: measured });
+        for transfer in TRANSFERS {
+            let model = model.with_transfer(transfer, LINES, Lock::Mcs);
+            let points = cores().map(|cores| (cores, model.throughput(cores) * 1e6)).collect();
+            let name = format!("seL4 16 SMP, model, {transfer:.0} ticks a line");
+            curves.push(Curve { name, colour: 6, stroke: Stroke::Predicted, points });
+        }
+    }
     let title = "Model to 256 cores: independent pairs, both ends think 500 instructions".into();
     let unit = "thousand operations per 10^9 ticks";
-    (!curves.is_empty()).then_some(Chart { name: "model", title, unit, curves, crossings: vec![] })
+    (!curves.is_empty()).then_some(Chart {
+        name: "model",
+        title,
+        unit,
+        scale: Scale::Doublings,
+        curves,
+        crossings: vec![],
+    })
 }
 
 /// The model of pairs that think: hold time from pairs that do not, work from one core that does.

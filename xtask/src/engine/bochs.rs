@@ -118,7 +118,7 @@ fn follow(path: PathBuf, console: usize, alive: Weak<()>, events: Sender<Output>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Inspection;
+    use crate::engine::{Inspection, Threads};
 
     fn machine(consoles: Vec<ConsolePort>) -> Machine {
         let boot = Boot::Iso("x.iso".into());

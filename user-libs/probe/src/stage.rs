@@ -34,13 +34,18 @@ struct Seat {
 // SAFETY: a seat belongs to one thread at a time; the first thread touches its block only before that thread starts.
 unsafe impl Sync for Seat {}
 
-const EMPTY: Seat = Seat {
-    buffer: UnsafeCell::new([0; PAGE_BYTES]),
-    stack: UnsafeCell::new([0; STACK_BYTES]),
-    block: UnsafeCell::new(ThreadBlock::EMPTY),
-};
+impl Seat {
+    const fn new() -> Self {
+        Self {
+            buffer: UnsafeCell::new([0; PAGE_BYTES]),
+            stack: UnsafeCell::new([0; STACK_BYTES]),
+            block: UnsafeCell::new(ThreadBlock::EMPTY),
+        }
+    }
+}
+
 /// As many as run at a time.
-static SEATS: [Seat; 2] = [EMPTY; 2];
+static SEATS: [Seat; 2] = [const { Seat::new() }; 2];
 
 /// Objects, and where faults arrive.
 #[derive(Debug)]

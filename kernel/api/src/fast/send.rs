@@ -104,7 +104,7 @@ impl OnCore<'_> {
         ipc.account(elapsed);
         let interrupts = self.kernel.interrupts.lock(shared.held());
         let cap = interrupts.slot(vector).cap();
-        if cap.kind() != Kind::Notification || !cap.rights().allow(Rights::WRITE) {
+        if !cap.is(Kind::Notification) || !cap.rights().allow(Rights::WRITE) {
             return false;
         }
         if interrupts.is_pin(vector) {
@@ -114,7 +114,6 @@ impl OnCore<'_> {
             }
             interrupts.silence(&ipc, vector);
         }
-        drop(interrupts);
         let done = self.fast_signal(current, cap, shared.held(), Some(elapsed));
         if done {
             self.machine().end_of_interrupt();

@@ -130,7 +130,7 @@ mod tests {
             consoles,
             cpu: None,
             inspection,
-            threads: crate::engine::Threads::Many,
+            threads: Threads::Many,
             extra: Vec::new(),
         }
     }

@@ -304,7 +304,8 @@ fn model_table(all: &[Figure], configurations: &[&str]) -> String {
                     "| {configuration} | {think} | {:.0} | {cores} | {measured:.0} | {predicted:.0} | {:+.1} % | \
                      {pessimist:.0} |",
                     fitted.hold,
-                    100.0 * (predicted / measured - 1.0)
+                    // Adding zero makes a zero that was rounded from below positive.
+                    (1000.0 * (predicted / measured - 1.0)).round() / 10.0 + 0.0
                 );
             }
         }

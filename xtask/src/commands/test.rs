@@ -13,6 +13,9 @@ use xtask::tally::Tally;
 use xtask::target::Library;
 use xtask::tools;
 
+/// Kernels for several cores, by the image's features: each is tested on the host as the one without locks is.
+const KERNELS: [&str; 3] = ["skerry-image/smp", "skerry-image/lock-mcs", "skerry-image/lock-big"];
+
 /// Options of `test`.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -47,6 +50,15 @@ pub fn test(arguments: &Arguments) -> Result<ExitCode> {
     let mut host = cargo();
     host.args(["test", "--quiet", "--workspace", "--no-fail-fast", "--"]).args(filter);
     total += tests("host tests", &mut host)?;
+    for features in KERNELS {
+        let mut host = cargo();
+        host.args(["test", "--quiet", "-p", "skerry-sync", "-p", "skerry-image", "--no-fail-fast", "--features"]);
+        host.args([features, "--"]).args(filter);
+        total += tests(&format!("host tests, {features}"), &mut host)?;
+    }
+    let mut explore = cargo();
+    explore.args(["test", "--quiet", "-p", "skerry-sync", "--features", "explore", "--"]).args(filter);
+    total += tests("exploration of the locks", &mut explore)?;
     let mut system = cargo();
     system.args(["test", "--quiet", "-p", "skerry-tests", "--test", "system", "--"]).args(filter);
     system.args((!arguments.quick).then_some("--include-ignored"));

@@ -84,6 +84,12 @@ impl Existence {
         Shared { held: Held::new(me) }
     }
 
+    /// The same, which never waits.
+    #[inline(always)]
+    pub fn share_at_once(&self, me: CoreIndex) -> Option<Shared<'_>> {
+        Some(Shared { held: Held::new(me) })
+    }
+
     /// Holds existence alone.
     #[inline(always)]
     pub fn exclude(&self, me: CoreIndex, _cores: usize, _waiting: impl FnMut()) -> Exclusive<'_> {

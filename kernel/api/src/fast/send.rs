@@ -34,7 +34,9 @@ impl OnCore<'_> {
     /// answer is the capability for [`send`](Self::send) to use.
     #[inline(always)]
     pub fn send_lightly(self, cptr: u64, info: u64, blocking: Blocking) -> Cap {
-        let Some((shared, sender)) = self.share() else { return UNUSABLE };
+        // Most of the sender's registers are still where the user left them: a recall could not put them back. So no waiting.
+        let Some(shared) = self.kernel.locks.existence.share_at_once(self.core().index) else { return UNUSABLE };
+        let sender = self.core().current.get();
         match self.ipc().slots_at_hand(sender).get(cptr) {
             Some(slot) => self.send_by(slot.cap(), info, blocking, shared),
             None => self.send_by_steps(cptr, info, blocking, shared),

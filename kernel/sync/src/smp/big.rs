@@ -24,7 +24,13 @@ impl<L: Fair> Existence<L> {
         Turn { existence: self, held: Held::new(me) }
     }
 
-    /// The same.
+    /// Never: only a wait tells whether the lock is free.
+    #[inline(always)]
+    pub fn share_at_once(&self, _me: CoreIndex) -> Option<Turn<'_, L>> {
+        None
+    }
+
+    /// The same as [`share`](Self::share).
     #[inline(always)]
     pub fn exclude(&self, me: CoreIndex, _cores: usize, waiting: impl FnMut()) -> Turn<'_, L> {
         self.share(me, waiting)

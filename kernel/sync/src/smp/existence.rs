@@ -50,6 +50,16 @@ impl<L: Fair> Existence<L> {
         Shared { line, held: Held::new(me) }
     }
 
+    /// As [`share`](Self::share), but `None` instead of waiting: for a core that cannot answer a recall yet.
+    #[inline(always)]
+    pub fn share_at_once(&self, me: CoreIndex) -> Option<Shared<'_>> {
+        let line = &self.readers[me.get()].0;
+        line.swap(1, Ordering::SeqCst);
+        fence_after_rmw();
+        let shared = Shared { line, held: Held::new(me) };
+        (!self.gate.0.is_taken()).then_some(shared)
+    }
+
     #[cold]
     #[inline(never)]
     fn share_by_turn(&self, line: &AtomicU32, me: CoreIndex, waiting: impl FnMut()) {

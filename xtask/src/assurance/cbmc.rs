@@ -103,7 +103,9 @@ pub fn judge(harnesses: &Harnesses, copy: &Copy, harness: &str, planted: &[Plant
 /// Compiles the proofs of `tree`; the WebAssembly file.
 fn compile(tree: &Path) -> Result<PathBuf> {
     let library = target::source()?.context("the source of Rust's library is not there")?;
-    let build = skerry_dir()?.join("proofs");
+    // Cargo names a package by its place in its workspace, so a copy would leave what was planted where the tree's own build
+    // finds it.
+    let build = skerry_dir()?.join(if tree == root() { "proofs" } else { "proofs-planted" });
     std::fs::create_dir_all(&build)?;
     let name = "wasm64-unknown-none";
     let target = build.join(format!("{name}.json"));

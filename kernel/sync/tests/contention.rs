@@ -167,6 +167,17 @@ fn needs_no_other_core<L: Fair>() {
     }
 }
 
+fn says_who_would_have_to_wait<L: Fair>() {
+    let existence = existence::Existence::<L>::new();
+    let alone = existence.exclude(core(0), THREADS, || panic!("nobody else is there"));
+    assert!(existence.share_at_once(core(1)).is_none());
+    drop(alone);
+    let shared = existence.share_at_once(core(1)).expect("nobody is alone");
+    drop(existence.share_at_once(core(2)).expect("sharing hinders nobody"));
+    drop(shared);
+    drop(existence.exclude(core(2), THREADS, || panic!("everybody left")));
+}
+
 /// Fair locks crawl where threads outnumber processors, so the tests take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -191,6 +202,7 @@ mod both_locks {
         counts_under_stripes
         is_one_lock
         needs_no_other_core
+        says_who_would_have_to_wait
     }
 }
 

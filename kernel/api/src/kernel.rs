@@ -162,6 +162,7 @@ impl<'k> OnCore<'k> {
         let ipc = self.ipc();
         let waiting = || ipc.answer_recall();
         let existence = self.kernel.locks.existence.exclude(self.core.index, self.kernel.cores.len(), waiting);
+        ipc.regain_space();
         visit(&mut Entry { kernel: self.kernel, ipc, existence })
     }
 }

@@ -176,6 +176,12 @@ fn says_who_would_have_to_wait<L: Fair>() {
     drop(existence.share_at_once(core(2)).expect("sharing hinders nobody"));
     drop(shared);
     drop(existence.exclude(core(2), THREADS, || panic!("everybody left")));
+
+    let big = big::Existence::<L>::new();
+    let turn = big.share_at_once(core(0)).expect("it is free");
+    assert!(big.share_at_once(core(1)).is_none());
+    drop(turn);
+    drop(big.share_at_once(core(1)).expect("it is free again"));
 }
 
 /// Fair locks crawl where threads outnumber processors, so the tests take turns.

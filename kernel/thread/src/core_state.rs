@@ -17,6 +17,15 @@ pub enum Action {
     Candidate(Ref<Tcb>),
 }
 
+/// What a recalled core puts back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The thread it runs, with all that is in registers.
+    Everything,
+    /// The address space, with all that is remembered of it.
+    Space,
+}
+
 /// One core of the instance: its processor and its scheduler state.
 #[derive(Debug)]
 pub struct Core {
@@ -53,6 +62,10 @@ pub struct Core {
     pub fpu_owner: Cell<Option<Ref<Tcb>>>,
     /// Work units since the last preemption check.
     pub work_units: Cell<u32>,
+    /// What another core wants of this one.
+    pub(crate) wanted: Cell<Wanted>,
+    /// The current thread's address space is not loaded any more.
+    pub(crate) space_lost: Cell<bool>,
     /// Cores that are to look again when this entry ends, bit n for core n.
     pub(crate) pokes: Cell<u32>,
 }
@@ -103,6 +116,8 @@ impl Core {
             domain_start: Cell::new(0),
             fpu_owner: Cell::new(None),
             work_units: Cell::new(0),
+            wanted: Cell::new(Wanted::Everything),
+            space_lost: Cell::new(false),
             pokes: Cell::new(0),
         }
     }

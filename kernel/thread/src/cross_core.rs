@@ -2,10 +2,12 @@
 //!
 //! A thread belongs to its *home* core: it is in that core's queues and runs there. Whoever has the instance to itself
 //! (the exclusive holder of existence, see `docs/locking.md`) may change any thread, but what another core holds in its
-//! registers must be put back first: the running thread's time, the FPU, the address space. That is a *recall*. Where a
+//! registers must be put back first: the running thread's time, the FPU, the address space, or only the last. That is a
+//! *recall*. Where a
 //! core only has to look again (a better thread is ready, a timer must be set anew) a *poke* at the end of the entry
 //! does. With one core to the instance all of this is nothing.
 
+use crate::core_state::Wanted;
 use crate::{Action, Core, Tcb, Threads, TimeoutFault};
 use ipi::route::Summons;
 use machine::Register;
@@ -31,13 +33,21 @@ impl Threads<'_> {
         sync::CORES > 1 && self.core.current.get() == self.core.idle
     }
 
+    /// Loads the address space again, if another core took it away while this one waited to enter.
+    #[inline(always)]
+    pub fn regain_space(&self) {
+        if sync::CORES > 1 && self.core.space_lost.take() {
+            self.set_address_space(self.core.current.get());
+        }
+    }
+
     /// Makes sure that no other core has anything of `thread` in its registers.
     #[inline(always)]
     pub fn take_back(&self, thread: Ref<Tcb>) {
         if !self.is_here(thread) {
             let home = self.home(thread);
             if home.current.get() == thread || home.fpu_owner.get() == Some(thread) {
-                self.recall(home);
+                self.recall(home, Wanted::Everything);
             }
         }
     }
@@ -46,7 +56,7 @@ impl Threads<'_> {
     pub fn take_back_space(&self, root: Phys) {
         for (_, core) in self.cores.iter() {
             if core.index != self.core.index && core.machine.current_address_space() == root.0 {
-                self.recall(core);
+                self.recall(core, Wanted::Space);
             }
         }
     }
@@ -100,15 +110,25 @@ impl Threads<'_> {
         }
     }
 
-    fn recall(&self, core: &Core) {
+    fn recall(&self, core: &Core, wanted: Wanted) {
         let target = core.index;
+        core.wanted.set(wanted);
         self.recalls.request(target, || self.machine.interrupt_core(target.get(), Summons::Recall));
     }
 
     /// Answers a recall, if there is one; to be called while this core waits for the instance.
     #[inline]
     pub fn answer_recall(&self) {
-        self.recalls.answer(self.core.index, || self.put_back());
+        self.recalls.answer(self.core.index, || match self.core.wanted.get() {
+            Wanted::Everything => self.put_back(),
+            Wanted::Space => self.put_back_space(),
+        });
+    }
+
+    /// Gives up the address space, so that nothing of it is remembered. The thread that runs keeps its turn.
+    fn put_back_space(&self) {
+        self.machine.set_address_space(self.kernel_root.0, 0);
+        self.core.space_lost.set(true);
     }
 
     /// Gives up everything that is in this core's registers. The thread that ran goes to the front of its queue and will
@@ -135,7 +155,7 @@ impl Threads<'_> {
         core.current_context.set(core.idle_context);
         core.action.set(Action::Choose);
         core.reprogram.set(true);
-        self.machine.set_address_space(self.kernel_root.0, 0);
+        self.put_back_space();
         self.machine.set_current_context(&raw const core.idle.context);
     }
 }

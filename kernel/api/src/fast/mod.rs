@@ -52,6 +52,7 @@ impl<'k> OnCore<'k> {
     fn share(self) -> Option<(Shared<'k>, Ref<Tcb>)> {
         let ipc = self.ipc();
         let shared = self.kernel.locks.existence.share(self.core().index, || ipc.answer_recall());
+        ipc.regain_space();
         (!ipc.was_recalled()).then(|| (shared, self.core().current.get()))
     }
 

@@ -305,6 +305,30 @@ fn unmapping_a_page_empties_the_caches_of_cores_that_may_know_it() {
 }
 
 #[test]
+fn a_thread_whose_address_space_was_taken_away_goes_on_with_its_system_call() {
+    let system = system();
+    let (frame, _) = system.page();
+    let notification = system.notification();
+    let thread = running_on(&system, 2);
+    // It has executed `syscall` (a signal) and waits for the instance, in which core 0 unmaps a page.
+    let context = &thread.tcb.context;
+    let after = context.next_pc() + 2;
+    context.set(Register::Rdi, notification);
+    context.set(Register::Rsi, 0);
+    context.set(Register::Rdx, abi::syscall::Syscall::Send as u64);
+    context.enter_by_syscall(after);
+    system.invoke(frame, X86PageUnmap, &[], &[]).ok();
+    assert_eq!(tcb_of(&system, 2), thread.tcb, "it keeps its turn");
+    system.act_on(2);
+    system.here().slow_syscall();
+    assert_eq!((system.current(), context.next_pc()), (thread.tcb, after));
+    assert_eq!(current_space(&system, 2), system.phys(slot::VSPACE).0);
+    system.settle();
+    system.receive(abi::syscall::Syscall::NBWait, notification, 0);
+    assert_eq!(system.current(), thread.tcb);
+}
+
+#[test]
 fn mapping_a_new_page_disturbs_nobody() {
     let system = system();
     running_on(&system, 2);

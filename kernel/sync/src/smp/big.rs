@@ -24,10 +24,10 @@ impl<L: Fair> Existence<L> {
         Turn { existence: self, held: Held::new(me) }
     }
 
-    /// Never: only a wait tells whether the lock is free.
+    /// The same, but `None` instead of waiting: for a core that cannot answer a recall yet.
     #[inline(always)]
-    pub fn share_at_once(&self, _me: CoreIndex) -> Option<Turn<'_, L>> {
-        None
+    pub fn share_at_once(&self, me: CoreIndex) -> Option<Turn<'_, L>> {
+        self.gate.0.try_acquire(&self.nodes, me).then(|| Turn { existence: self, held: Held::new(me) })
     }
 
     /// The same as [`share`](Self::share).

@@ -22,6 +22,9 @@ pub trait Fair: Debug + Send + Sync + 'static {
     /// All that earlier holders did happens before it returns; the arrival itself is sequentially consistent.
     fn acquire(&self, nodes: &Self::Nodes, me: CoreIndex, waiting: impl FnMut());
 
+    /// Takes the turn of core `me` if nobody has or awaits one; says whether it did. Otherwise as [`acquire`](Self::acquire).
+    fn try_acquire(&self, nodes: &Self::Nodes, me: CoreIndex) -> bool;
+
     /// Ends the turn of core `me`, which is the holder, and begins the next one, if any.
     fn release(&self, nodes: &Self::Nodes, me: CoreIndex);
 

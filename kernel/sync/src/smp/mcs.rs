@@ -64,6 +64,12 @@ impl Fair for Mcs {
     }
 
     #[inline(always)]
+    fn try_acquire(&self, nodes: &Nodes, me: CoreIndex) -> bool {
+        nodes.of(me).next.store(NOBODY, Ordering::Relaxed);
+        self.tail.compare_exchange(NOBODY, name(me), Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    }
+
+    #[inline(always)]
     fn release(&self, nodes: &Nodes, me: CoreIndex) {
         if self.tail.load(Ordering::Relaxed) != name(me)
             || self.tail.compare_exchange(name(me), NOBODY, Ordering::Release, Ordering::Relaxed).is_err()

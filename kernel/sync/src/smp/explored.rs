@@ -88,7 +88,7 @@ macro_rules! explored {
             }
         }
 
-        #[expect(dead_code, reason = "the words have the same operations, of which each lock uses some")]
+        #[allow(dead_code, reason = "the words have the same operations, of which each lock uses some")]
         impl $name {
             pub(crate) const fn new(initial: $word) -> Self {
                 Self { initial, made: OnceLock::new() }

@@ -2,13 +2,14 @@
 
 use super::{CAPS, deliver, lookup};
 use crate::OnCore;
+use abi::syscall::Syscall;
 use capability::{Cap, Kind, Rights};
 use ipc::{Endpoint, Notification};
 use ipi::{Vector, classify};
 use machine::Register;
 use memory::Ref;
+use sync::Held;
 use sync::rank::Existence;
-use sync::{Held, Shared};
 use thread::{Elapsed, State, Tcb, Wake};
 
 /// What is neither an endpoint nor a notification: the slow path's.
@@ -35,24 +36,24 @@ impl OnCore<'_> {
     #[inline(always)]
     pub fn send_lightly(self, cptr: u64, info: u64, blocking: Blocking) -> Cap {
         // Most of the sender's registers are still where the user left them: a recall could not put them back. So no waiting.
-        let Some(shared) = self.kernel.locks.existence.share_at_once(self.core().index) else { return UNUSABLE };
+        let Some(mut shared) = self.kernel.locks.existence.share_at_once(self.core().index) else { return UNUSABLE };
         let sender = self.core().current.get();
         match self.ipc().slots_at_hand(sender).get(cptr) {
-            Some(slot) => self.send_by(slot.cap(), info, blocking, shared),
-            None => self.send_by_steps(cptr, info, blocking, shared),
+            Some(slot) => self.send_by(slot.cap(), info, blocking, shared.held()),
+            None => self.send_by_steps(cptr, info, blocking, shared.held()),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn send_by_steps(self, cptr: u64, info: u64, blocking: Blocking, shared: Shared<'_>) -> Cap {
+    fn send_by_steps(self, cptr: u64, info: u64, blocking: Blocking, held: &mut Held<'_, Existence>) -> Cap {
         let sender = self.core().current.get();
         let cap = lookup(sender, self.ipc().slots(sender), cptr);
-        self.send_by(cap, info, blocking, shared)
+        self.send_by(cap, info, blocking, held)
     }
 
     #[inline(always)]
-    fn send_by(self, cap: Cap, info: u64, blocking: Blocking, mut shared: Shared<'_>) -> Cap {
+    fn send_by(self, cap: Cap, info: u64, blocking: Blocking, held: &mut Held<'_, Existence>) -> Cap {
         if cap.is_null() {
             // A send that may not block has no fault either.
             return if blocking == Blocking::Yes { unusable() } else { Cap::NULL };
@@ -62,14 +63,14 @@ impl OnCore<'_> {
         }
         if cap.is(Kind::Notification) {
             let notification: Ref<Notification> = cap.object();
-            let _object = self.kernel.locks.objects.lock(notification.word(), shared.held());
+            let _object = self.kernel.locks.objects.lock(notification.word(), held);
             if notification.bound().is_none() && !notification.is_waited_for() {
                 notification.keep(cap.badge());
                 return Cap::NULL;
             }
         } else if cap.is(Kind::Endpoint) && blocking == Blocking::No {
             let endpoint: Ref<Endpoint> = cap.object();
-            let _object = self.kernel.locks.objects.lock(endpoint.word(), shared.held());
+            let _object = self.kernel.locks.objects.lock(endpoint.word(), held);
             if endpoint.first_receiver().is_none() {
                 return Cap::NULL;
             }
@@ -83,10 +84,13 @@ impl OnCore<'_> {
         let Some((mut shared, sender)) = self.share() else { return false };
         let info = sender.context.get(Register::Rsi);
         if sync::CORES > 1 {
-            // Another core may have changed the slot in between.
+            // Another core may have changed the slot in between, or had the instance to itself when this one looked.
+            let is_send = sender.context.get(Register::Rdx) as i64 == Syscall::Send as i64;
+            let blocking = if is_send { Blocking::Yes } else { Blocking::No };
             cap = lookup(sender, self.ipc().slots(sender), sender.context.get(Register::Rdi));
-            if info & CAPS != 0 || !cap.rights().allow(Rights::WRITE) {
-                return false;
+            cap = self.send_by(cap, info, blocking, shared.held());
+            if cap.is_null() {
+                return true;
             }
         }
         if cap.is(Kind::Notification) {

@@ -10,9 +10,10 @@
 //! A fast path first checks that the slow path would do exactly this, then does it: the same objects end in the same
 //! state. Anything unusual returns `false` having changed nothing, and the slow path decides. Time is charged where the
 //! scheduling context that pays changes (`thread::shortcut`); elsewhere it goes on being counted, and the next entry that
-//! charges finds it. A fast path shares the instance with other cores (`docs/locking.md`): it reads slots, changes only threads
-//! and contexts of its own core, and holds the endpoint, notification or reply that it uses. Tests run scenarios with and without, and compare the memory (`image/tests/instance/fast_paths.rs`
-//! and `fuzz.rs` there).
+//! charges finds it. A fast path shares the instance with other cores (`docs/locking.md`): it reads slots, changes only
+//! threads and contexts of its own core, and holds the endpoint, notification or reply that it uses.
+//!
+//! Tests run scenarios with and without, and compare the memory (`image/tests/instance/fast_paths.rs` and `fuzz.rs` there).
 
 mod call;
 mod receive;

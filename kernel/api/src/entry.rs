@@ -4,7 +4,7 @@ use crate::{Blocking, Entry, OnCore, Stop};
 use abi::syscall::Syscall;
 use capability::Cap;
 use ipi::{Vector, classify};
-use machine::{Machine, Register};
+use machine::{Machine, Register, gate};
 use thread::{Budget, Fault, State, flag};
 
 impl OnCore<'_> {
@@ -95,8 +95,11 @@ impl OnCore<'_> {
                 entry.leave();
                 return;
             }
-            if entry.may_proceed() {
-                let current = entry.core.current.get();
+            let current = entry.core.current.get();
+            if is_trap(vector) && !entry.has_budget_left() {
+                entry.report(current, Fault::user_exception(vector, code));
+                entry.settle_overdraft();
+            } else if entry.may_proceed() {
                 entry.report(current, fault_of(entry.machine, vector, code));
             }
             entry.leave();
@@ -135,6 +138,12 @@ impl OnCore<'_> {
 
 pub(crate) const DEVICE_NOT_AVAILABLE: u64 = 7;
 const PAGE_FAULT: u64 = 14;
+
+/// Whether exception `vector` is raised behind the instruction that caused it, so that it cannot be had again by going back
+/// to where the thread was.
+const fn is_trap(vector: u64) -> bool {
+    matches!(vector as u8, gate::DEBUG | gate::BREAKPOINT)
+}
 
 /// The fault that processor exception `vector` with error code `code` is.
 #[inline(always)]

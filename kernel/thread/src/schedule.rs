@@ -118,6 +118,22 @@ impl Threads<'_> {
         }
     }
 
+    /// Settles the account of a current thread that was blocked although its budget was used up; its context may have gone
+    /// along to another thread, which then waits for the next refill in its place.
+    pub fn settle_overdraft(&self) {
+        let core = self.core;
+        let context = core.current_context.get();
+        if context == core.idle_context || self.refills(context).is_sufficient(core.consumed.get()) {
+            // Only the domain's time is over.
+            return;
+        }
+        let _ = self.charge_budget(core.consumed.get(), TimeoutFault::Suppressed);
+        let has_heir = context.thread.get().is_some_and(|thread| thread.state.get().is_runnable());
+        if has_heir && !self.has_time(context) {
+            self.postpone(context);
+        }
+    }
+
     /// Charges `consumed` ticks to the current context and ends the time slice.
     pub fn charge_budget(&self, consumed: Ticks, timeout: TimeoutFault) -> Budget {
         let core = self.core;

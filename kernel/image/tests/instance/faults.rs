@@ -260,3 +260,48 @@ fn without_a_timeout_handler_the_thread_waits_for_its_next_period() {
     system.tick(200);
     assert_eq!(system.current(), thread.tcb);
 }
+
+#[test]
+fn a_breakpoint_at_the_end_of_the_budget_is_not_lost() {
+    const BREAKPOINT: u64 = 3;
+    let scene = scene();
+    scene.system.configure(scene.victim.sc, 1_000, 10_000, 0);
+    assert_eq!(scene.system.current(), scene.victim.tcb);
+    // The instruction is done and cannot be repeated: the thread would go on behind it.
+    scene.system.advance(2_000_000);
+    scene.system.exception(BREAKPOINT, 0);
+    assert_eq!(scene.fault().words[3..], [BREAKPOINT, 0]);
+    assert_eq!(scene.victim.tcb.state.get(), State::BLOCKED_ON_REPLY);
+    scene.answer(0, &[0x50_0002, 0x8000, 0x202]);
+    assert_eq!(scene.system.current(), scene.system.root(), "it used more than it had, and waits for the next period");
+}
+
+#[test]
+fn a_passive_handler_of_a_breakpoint_waits_for_the_time_it_was_given() {
+    const DEBUG: u64 = 1;
+    for period_us in [1_000, 10_000] {
+        let system = System::new();
+        let (endpoint, reply) = (system.endpoint(), system.reply());
+        let handler = system.thread(20);
+        let victim = system.thread(10);
+        system.invoke(victim.cap, TCBSetSchedParams, &[0, 10], &[slot::TCB, victim.sc, endpoint]).ok();
+        system.configure(victim.sc, 1_000, period_us, 0).ok();
+        system.step_back();
+        system.resume(handler);
+        system.recv(endpoint, reply);
+        system.invoke(handler.sc, SchedContextUnbind, &[], &[]).ok();
+        system.resume(victim);
+        assert_eq!(system.current(), victim.tcb);
+        system.advance(1_000_000);
+        // The fast path leaves the account to the timer, which is about to interrupt the handler.
+        system.slow.set(true);
+        system.exception(DEBUG, 0);
+        assert_eq!(handler.tcb.sched_context.get(), Some(system.cap(victim.sc).object()));
+        if period_us > 1_000 {
+            assert_eq!(system.current(), system.root(), "no budget is left in this period");
+            system.tick(period_us);
+        }
+        assert_eq!(system.current(), handler.tcb);
+        assert_eq!(system.answer_of(handler.tcb).words[3], DEBUG);
+    }
+}

@@ -242,7 +242,7 @@ impl Run {
         let is_root = self.system.current() == self.system.root_thread();
         if !is_root && self.random.one_in(25) {
             self.system.machine().set_fault_address(self.random.next());
-            let vector = self.random.pick(&[14, 7, 7, 6, 13, 0]);
+            let vector = self.random.pick(&[14, 7, 7, 6, 13, 0, 1, 3]);
             self.system.exception(vector, self.random.below(32));
             return Ended::Over;
         }

@@ -242,8 +242,8 @@ impl Entry<'_> {
         }
         self.suspend(thread);
         thread.roots.forget();
-        if self.core.fpu_owner.get() == Some(thread) {
-            self.core.fpu_owner.set(None);
+        if self.core.fpu_owner() == Some(thread) {
+            self.core.set_fpu_owner(None);
             self.machine.fpu_disable();
         }
     }

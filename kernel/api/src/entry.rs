@@ -1,6 +1,6 @@
 //! The ways into an instance: system calls, exceptions, interrupts. Each ends with the thread to run being current.
 
-use crate::{Blocking, Entry, OnCore, Stop};
+use crate::{Blocking, Entry, OnCore, Replied, Stop};
 use abi::syscall::Syscall;
 use capability::Cap;
 use ipi::{Vector, classify};
@@ -10,13 +10,22 @@ use thread::{Budget, Fault, State, flag};
 impl OnCore<'_> {
     /// The current thread executed `syscall`; its registers are in its context.
     pub fn syscall(self) {
-        let context = &self.core().current.get().context;
+        let current = self.core().current.get();
+        let context = &current.context;
+        let (cptr, info) = (context.get(Register::Rdi), context.get(Register::Rsi));
         match Syscall::from_number(context.get(Register::Rdx) as i64) {
-            Some(Syscall::Call) => self.call(),
-            Some(Syscall::ReplyRecv) => self.reply_receive(),
+            Some(Syscall::Call) => match self.call_at_once(current, cptr, info) {
+                Some(arrival) => self.arrive_with_words(arrival),
+                None => self.call(),
+            },
+            Some(Syscall::ReplyRecv) => match self.reply_at_once(current, cptr, info, context.get(Register::R12)) {
+                Some(Replied::Message(arrival)) => self.arrive_with_words(arrival),
+                Some(Replied::Fault { thread, handler, needs }) => self.answer_fault(thread, handler, needs),
+                None => self.reply_receive(),
+            },
             Some(how @ (Syscall::Send | Syscall::NBSend)) => {
                 let blocking = if how == Syscall::Send { Blocking::Yes } else { Blocking::No };
-                let cap = self.send_lightly(context.get(Register::Rdi), context.get(Register::Rsi), blocking);
+                let cap = self.send_lightly(current, cptr, info, blocking);
                 if !cap.is_null() {
                     self.send(cap);
                 }
@@ -26,18 +35,18 @@ impl OnCore<'_> {
         }
     }
 
-    /// As [`syscall`](Self::syscall), for a Call.
+    /// As [`syscall`](Self::syscall), for a Call that [`call_at_once`](Self::call_at_once) left.
     #[inline(always)]
     pub fn call(self) {
-        if !self.fast_call() {
+        if !self.call_thoroughly() {
             self.slow_syscall();
         }
     }
 
-    /// As [`syscall`](Self::syscall), for a ReplyRecv.
+    /// As [`syscall`](Self::syscall), for a ReplyRecv that [`reply_at_once`](Self::reply_at_once) left.
     #[inline(always)]
     pub fn reply_receive(self) {
-        if !self.fast_reply_receive() {
+        if !self.reply_thoroughly() {
             self.slow_syscall();
         }
     }
@@ -181,8 +190,9 @@ impl Entry<'_> {
         if current != self.core.idle {
             let context = &current.context;
             self.machine.load_bases(context.get(Register::FsBase), context.get(Register::GsBase));
+            self.refresh(current);
         }
-        self.machine.set_current_context(&raw const current.context);
+        self.machine.set_current(current.word());
         self.send_pokes();
     }
 
@@ -265,15 +275,15 @@ impl Entry<'_> {
     fn take_fpu(&self) -> bool {
         let core = self.core;
         let current = core.current.get();
-        if current.has(flag::FPU_DISABLED) || core.fpu_owner.get() == Some(current) {
+        if current.has(flag::FPU_DISABLED) || core.fpu_owner() == Some(current) {
             return false;
         }
         self.machine.fpu_enable();
-        if let Some(owner) = core.fpu_owner.get() {
+        if let Some(owner) = core.fpu_owner() {
             self.machine.fpu_save(&owner.fpu);
         }
         self.machine.fpu_restore(&current.fpu);
-        core.fpu_owner.set(Some(current));
+        core.set_fpu_owner(Some(current));
         true
     }
 

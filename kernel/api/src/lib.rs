@@ -33,5 +33,5 @@ mod untyped;
 
 pub use create::object_bits;
 pub use error::{Outcome, Refusal, Stop};
-pub use fast::Blocking;
+pub use fast::{Arrival, Blocking, Replied};
 pub use kernel::{Entry, Kernel, Locks, OnCore, Setup};

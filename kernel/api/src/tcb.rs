@@ -104,6 +104,7 @@ impl Entry<'_> {
         let new = (old & !args.word(0) | args.word(1)) & known;
         let is_disabled = new & abi::sched::tcb_flags::FPU_DISABLED != 0;
         thread.set_flags(flag::FPU_DISABLED, if is_disabled { flag::FPU_DISABLED } else { 0 });
+        thread.roots.forget();
         if is_disabled {
             self.save_fpu_of(thread);
         }

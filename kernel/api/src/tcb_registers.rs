@@ -41,6 +41,7 @@ impl Entry<'_> {
         for (index, &register) in UserRegister::ALL.iter().enumerate().take(count as usize) {
             write_user(&thread.context, register, args.word(2 + index));
         }
+        thread.roots.forget();
         let context = &thread.context;
         context.set(Register::NextIp, context.get(Register::FaultIp));
         context.set(Register::Error, 0);
@@ -76,6 +77,7 @@ impl Entry<'_> {
         if flags & 8 != 0 {
             copy(integer);
         }
+        target.roots.forget();
         if target == self.core.current.get() {
             self.reschedule_required();
             self.set_state(target, State::RESTART);

@@ -252,6 +252,14 @@ impl Cap {
         self.is_special(Kind::Endpoint)
     }
 
+    /// Whether this is an endpoint that may be received from.
+    #[inline(always)]
+    pub const fn is_receivable(self) -> bool {
+        const KIND: u64 = 31 << KIND_SHIFT;
+        const READ: u64 = Rights::READ.word() << SMALL_SHIFT;
+        self.word & (KIND | READ) == (Kind::Endpoint as u64) << KIND_SHIFT | READ
+    }
+
     #[inline(always)]
     const fn is_special(self, kind: Kind) -> bool {
         self.word >> (KIND_SHIFT - 1) == (kind as u64) << 1 | 1
@@ -395,6 +403,8 @@ mod tests {
             prop_assert_eq!(cap.rights().word(), rights);
             prop_assert_eq!(cap.with_rights(Rights::READ).badge(), badge);
             prop_assert_eq!(cap.is_callable(), rights & 1 != 0 && rights & 0b1100 != 0);
+            prop_assert_eq!(cap.is_receivable(), cap.rights().allow(Rights::READ));
+            prop_assert!(!Cap::message_object(Kind::Notification, Phys(address), Rights::ALL, badge).is_receivable());
             prop_assert!(!cap.with_rights(Rights::READ).is_callable());
             prop_assert!(!Cap::message_object(Kind::Reply, Phys(address), Rights::ALL, badge).is_callable());
         }

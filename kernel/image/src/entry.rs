@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! skerry_start            the ELF entry: loader → `skerry_main`
-//! skerry_syscall_entry    `syscall`: user registers → current Context, handler by number, then restore
+//! skerry_syscall_entry    `syscall`: user registers → current thread, handler by number, then restore
 //! skerry_vectors          256 stubs → common path → `skerry_exception` | `skerry_interrupt`, then restore
-//! skerry_restore          current Context → user (`sysretq` after a system call, `iretq` otherwise) or idle loop
+//! skerry_restore          current thread → user (`sysretq` after a system call, `iretq` otherwise) or idle loop
 //! ```
 //!
 //! Who may interrupt what: with a kernel CS, interrupts come only from the idle loop (the rest of the kernel runs with
@@ -21,16 +21,18 @@ use abi::syscall::Syscall;
 use capability::Cap;
 use core::mem::offset_of;
 use machine::Cpu;
-use machine::context::{FLAGS_TRAP, Register, SYSCALL_BYTES};
+use machine::context::{FLAGS_TRAP, Register};
 use machine::gate::{DEBUG, DOUBLE_FAULT, GENERAL_PROTECTION, MACHINE_CHECK, NMI};
 use manifest::handoff::Handoff;
+use memory::Ref;
+use thread::Tcb;
 
 unsafe extern "C" {
     fn skerry_main(handoff: *const Handoff, core: usize) -> !;
-    fn skerry_call() -> !;
-    fn skerry_reply_recv() -> !;
-    fn skerry_send_lightly(cptr: u64, info: u64) -> Cap;
-    fn skerry_nb_send_lightly(cptr: u64, info: u64) -> Cap;
+    fn skerry_call(cptr: u64, info: u64, caller: Ref<Tcb>) -> !;
+    fn skerry_reply_recv(cptr: u64, info: u64, server: Ref<Tcb>, reply_cptr: u64) -> !;
+    fn skerry_send_lightly(cptr: u64, info: u64, sender: Ref<Tcb>) -> Cap;
+    fn skerry_nb_send_lightly(cptr: u64, info: u64, sender: Ref<Tcb>) -> Cap;
     fn skerry_send(cap: Cap) -> !;
     fn skerry_yield() -> !;
     fn skerry_syscall() -> !;
@@ -39,53 +41,78 @@ unsafe extern "C" {
     fn skerry_kernel_fault(vector: u64, error: u64, rip: u64, fault_address: u64) -> !;
 }
 
-/// A naked function's body: assembly that may name every register of a `Context` (by offset).
+/// Where a thread, whose address the stubs have, keeps `register`.
+const fn at(register: Register) -> usize {
+    offset_of!(Tcb, context) + register.offset()
+}
+
+/// A naked function's body: assembly that may name every register of a thread's context, by its place in the thread.
 macro_rules! context_asm {
     ($($body:tt)*) => {
         core::arch::naked_asm!(
             $($body)*
-            rdi = const Register::Rdi.offset(),
-            rsi = const Register::Rsi.offset(),
-            rax = const Register::Rax.offset(),
-            rbx = const Register::Rbx.offset(),
-            rbp = const Register::Rbp.offset(),
-            rdx = const Register::Rdx.offset(),
-            r8 = const Register::R8.offset(),
-            r9 = const Register::R9.offset(),
-            r10 = const Register::R10.offset(),
-            r11 = const Register::R11.offset(),
-            r12 = const Register::R12.offset(),
-            r13 = const Register::R13.offset(),
-            r14 = const Register::R14.offset(),
-            r15 = const Register::R15.offset(),
-            rcx = const Register::Rcx.offset(),
-            rsp_ = const Register::Rsp.offset(),
-            rflags = const Register::Rflags.offset(),
-            next_ip = const Register::NextIp.offset(),
-            fault_ip = const Register::FaultIp.offset(),
-            error = const Register::Error.offset(),
+            rdi = const at(Register::Rdi),
+            rsi = const at(Register::Rsi),
+            rax = const at(Register::Rax),
+            rbx = const at(Register::Rbx),
+            rbp = const at(Register::Rbp),
+            rdx = const at(Register::Rdx),
+            r8 = const at(Register::R8),
+            r9 = const at(Register::R9),
+            r10 = const at(Register::R10),
+            r12 = const at(Register::R12),
+            r13 = const at(Register::R13),
+            r14 = const at(Register::R14),
+            r15 = const at(Register::R15),
+            rsp_ = const at(Register::Rsp),
+            rflags = const at(Register::Rflags),
+            next_ip = const at(Register::NextIp),
+            error = const at(Register::Error),
+            kernel_stack = const offset_of!(Cpu, kernel_stack),
         )
     };
 }
 
-/// Saves what the entry of a system call did not save yet, and changes to the stack of handlers that are jumped to: each
-/// jumps to `skerry_restore` in the end. RSP is the current context, RCX and R11 as `syscall` left them.
+/// Begins to save a system call whose number is known, to the current thread, whose address RDX has from now on.
+macro_rules! save_known {
+    ($number:literal) => {
+        concat!(
+            "mov rdx, gs:[{current}]\n",
+            "mov [rdx + {rsp_}], rsp\n",
+            "mov qword ptr [rdx + {rdx}], {",
+            $number,
+            "}\n",
+        )
+    };
+}
+
+/// Goes on with what a Rust function may change. What RCX, R11 and FaultIp would be follows from these
+/// (`machine::context`), and Error says so since the thread was left to the user.
+macro_rules! save_changeable {
+    () => {
+        concat!(
+            "mov [rdx + {rdi}], rdi\n",
+            "mov [rdx + {rsi}], rsi\n",
+            "mov [rdx + {rax}], rax\n",
+            "mov [rdx + {r10}], r10\n",
+            "mov [rdx + {r8}], r8\n",
+            "mov [rdx + {r9}], r9\n",
+            "mov [rdx + {rflags}], r11\n",
+            "mov [rdx + {next_ip}], rcx",
+        )
+    };
+}
+
+/// Saves the rest, and changes to the stack of handlers that are jumped to: each jumps to a way out in the end.
 macro_rules! save_the_rest {
     () => {
         concat!(
-            "mov [rsp + {rbx}], rbx\n",
-            "mov [rsp + {rbp}], rbp\n",
-            "mov [rsp + {r12}], r12\n",
-            "mov [rsp + {r13}], r13\n",
-            "mov [rsp + {r14}], r14\n",
-            "mov [rsp + {r15}], r15\n",
-            "mov [rsp + {r11}], r11\n",
-            "mov [rsp + {rcx}], rcx\n",
-            "mov qword ptr [rsp + {error}], -1\n",
-            "sub rcx, {syscall_bytes}\n",
-            "mov [rsp + {fault_ip}], rcx\n",
-            "mov rcx, gs:[{user_rsp}]\n",
-            "mov [rsp + {rsp_}], rcx\n",
+            "mov [rdx + {rbx}], rbx\n",
+            "mov [rdx + {rbp}], rbp\n",
+            "mov [rdx + {r12}], r12\n",
+            "mov [rdx + {r13}], r13\n",
+            "mov [rdx + {r14}], r14\n",
+            "mov [rdx + {r15}], r15\n",
             "mov rsp, gs:[{handler_stack}]",
         )
     };
@@ -132,99 +159,107 @@ pub extern "C" fn skerry_idle() -> ! {
 pub unsafe extern "C" fn skerry_syscall_entry() {
     context_asm!(
         "swapgs",
-        "mov gs:[{user_rsp}], rsp",
-        "mov rsp, gs:[{current}]",
-        // First what a Rust function may change.
-        "mov [rsp + {rdi}], rdi",
-        "mov [rsp + {rsi}], rsi",
-        "mov [rsp + {rax}], rax",
-        "mov [rsp + {rdx}], rdx",
-        "mov [rsp + {r10}], r10",
-        "mov [rsp + {r8}], r8",
-        "mov [rsp + {r9}], r9",
-        "mov [rsp + {rflags}], r11",
-        "mov [rsp + {next_ip}], rcx",
         "cmp rdx, {number_of_call}",
         "jne 2f",
+        save_known!("number_of_call"),
+        save_changeable!(),
         save_the_rest!(),
         "jmp {call}",
         "2:",
         "cmp rdx, {number_of_reply_recv}",
         "jne 3f",
+        save_known!("number_of_reply_recv"),
+        save_changeable!(),
         save_the_rest!(),
+        "mov rcx, r12",
         "jmp {reply_recv}",
         "3:",
-        // Send and NBSend often change nobody's registers: then the rest of them stays where it is.
         "cmp rdx, {number_of_nb_send}",
         "je 6f",
         "cmp rdx, {number_of_send}",
-        "jne 5f",
+        "je 7f",
+        "cmp rdx, {number_of_yield}",
+        "je 8f",
+        "mov gs:[{user_rsp}], rsp",
+        "mov rsp, gs:[{current}]",
+        "mov [rsp + {rdx}], rdx",
+        "mov rdx, rsp",
+        "mov rsp, gs:[{user_rsp}]",
+        "mov [rdx + {rsp_}], rsp",
+        save_changeable!(),
+        save_the_rest!(),
+        "jmp {other}",
+        "8:",
+        save_known!("number_of_yield"),
+        save_changeable!(),
+        save_the_rest!(),
+        "jmp {yield_}",
+        // Send and NBSend often change nobody's registers: then the rest of them stays where it is.
+        "6:",
+        save_known!("number_of_nb_send"),
+        save_changeable!(),
         "mov rsp, gs:[{kernel_stack}]",
-        "call {send_lightly}",
-        "7:",
+        "call {nb_send_lightly}",
         // The capability's first word; the second is in RDX.
+        "5:",
         "test rax, rax",
         "jnz 4f",
         "mov rdi, gs:[{current}]",
+        "mov rdx, [rdi + {rdx}]",
         "mov rsi, [rdi + {rsi}]",
         "mov rax, [rdi + {rax}]",
-        "mov rdx, [rdi + {rdx}]",
         "mov r10, [rdi + {r10}]",
         "mov r8, [rdi + {r8}]",
         "mov r9, [rdi + {r9}]",
         "mov r11, [rdi + {rflags}]",
         "mov rcx, [rdi + {next_ip}]",
-        "mov rsp, gs:[{user_rsp}]",
+        "mov rsp, [rdi + {rsp_}]",
         "mov rdi, [rdi + {rdi}]",
         "swapgs",
         "sysretq",
-        "6:",
+        "7:",
+        save_known!("number_of_send"),
+        save_changeable!(),
         "mov rsp, gs:[{kernel_stack}]",
-        "call {nb_send_lightly}",
-        "jmp 7b",
+        "call {send_lightly}",
+        "jmp 5b",
         "4:",
-        "mov rsp, gs:[{current}]",
-        "mov rcx, [rsp + {next_ip}]",
-        "mov r11, [rsp + {rflags}]",
-        save_the_rest!(),
         "mov rdi, rax",
         "mov rsi, rdx",
-        "jmp {send}",
-        "5:",
+        "mov rdx, gs:[{current}]",
         save_the_rest!(),
-        "cmp rdx, {number_of_yield}",
-        "je {yield_}",
-        "jmp {other}",
+        "jmp {send}",
         // Out again. A context left by a system call needs neither RCX nor R11, so `sysretq` will do. With a RIP that is not
         // canonical it would fault with the user's stack and the kernel's privilege; but RIP is where a `syscall`
         // instruction ends, and no user page ends above `abi::vm::USER_TOP`.
         ".globl skerry_restore",
         "skerry_restore:",
-        "mov rdi, gs:[{current}]",
-        "cmp qword ptr [rdi + {error}], -1",
+        "mov r11, gs:[{current}]",
+        "mov rdi, [r11 + {rdi}]",
+        "mov rsi, [r11 + {rsi}]",
+        // From here with the thread in R11, a badge in RDI and a message info in RSI.
+        ".globl skerry_restore_message",
+        "skerry_restore_message:",
+        "cmp qword ptr [r11 + {error}], -1",
         "jne {slowly}",
-        "mov rcx, [rdi + {next_ip}]",
-        "mov rsi, [rdi + {rsi}]",
-        "mov rax, [rdi + {rax}]",
-        "mov rbx, [rdi + {rbx}]",
-        "mov rbp, [rdi + {rbp}]",
-        "mov r12, [rdi + {r12}]",
-        "mov r13, [rdi + {r13}]",
-        "mov r14, [rdi + {r14}]",
-        "mov rdx, [rdi + {rdx}]",
-        "mov r10, [rdi + {r10}]",
-        "mov r8, [rdi + {r8}]",
-        "mov r9, [rdi + {r9}]",
-        "mov r15, [rdi + {r15}]",
-        "mov r11, [rdi + {rflags}]",
-        "mov rsp, [rdi + {rsp_}]",
-        "mov rdi, [rdi + {rdi}]",
+        "mov rcx, [r11 + {next_ip}]",
+        "mov rax, [r11 + {rax}]",
+        "mov rbx, [r11 + {rbx}]",
+        "mov rbp, [r11 + {rbp}]",
+        "mov r12, [r11 + {r12}]",
+        "mov r13, [r11 + {r13}]",
+        "mov r14, [r11 + {r14}]",
+        "mov rdx, [r11 + {rdx}]",
+        "mov r10, [r11 + {r10}]",
+        "mov r8, [r11 + {r8}]",
+        "mov r9, [r11 + {r9}]",
+        "mov r15, [r11 + {r15}]",
+        "mov rsp, [r11 + {rsp_}]",
+        "mov r11, [r11 + {rflags}]",
         "swapgs",
         "sysretq",
         current = const offset_of!(Cpu, current),
         user_rsp = const offset_of!(Cpu, user_rsp),
-        syscall_bytes = const SYSCALL_BYTES,
-        kernel_stack = const offset_of!(Cpu, kernel_stack),
         handler_stack = const offset_of!(Cpu, handler_stack),
         number_of_call = const Syscall::Call as i64,
         number_of_reply_recv = const Syscall::ReplyRecv as i64,
@@ -242,7 +277,7 @@ pub unsafe extern "C" fn skerry_syscall_entry() {
     )
 }
 
-/// The long way out: every register, by `iretq`. RDI holds the current context.
+/// The long way out: every register, by `iretq`. R11 holds the current thread, RDI and RSI what these will be.
 ///
 /// A RIP that is not canonical becomes a general protection fault of the thread here, since some processors would raise
 /// it in the kernel. What `iretq` itself may still refuse comes back to `skerry_refused` by way of `trap`.
@@ -250,6 +285,9 @@ pub unsafe extern "C" fn skerry_syscall_entry() {
 #[unsafe(link_section = ".text.entry")]
 unsafe extern "C" fn restore_all() {
     context_asm!(
+        "mov [r11 + {rdi}], rdi",
+        "mov [r11 + {rsi}], rsi",
+        "mov rdi, r11",
         "mov rax, [rdi + {next_ip}]",
         "mov rcx, rax",
         "sar rcx, 47",
@@ -263,7 +301,8 @@ unsafe extern "C" fn restore_all() {
         "push qword ptr [rdi + {cs}]",
         "push rax",
         "test byte ptr [rdi + {cs}], 3",
-        // Plain loads leave the flags of this test alone.
+        // A system call that comes next finds Error as it wants it. Plain moves leave the flags of the test alone.
+        "mov qword ptr [rdi + {error}], -1",
         "mov rsi, [rdi + {rsi}]",
         "mov rax, [rdi + {rax}]",
         "mov rbx, [rdi + {rbx}]",
@@ -294,10 +333,12 @@ unsafe extern "C" fn restore_all() {
         "xor edx, edx",
         "call {exception}",
         "jmp skerry_restore",
+        fault_ip = const at(Register::FaultIp),
+        cs = const at(Register::Cs),
+        ss = const at(Register::Ss),
+        r11 = const at(Register::R11),
+        rcx = const at(Register::Rcx),
         this = const offset_of!(Cpu, this),
-        kernel_stack = const offset_of!(Cpu, kernel_stack),
-        cs = const Register::Cs.offset(),
-        ss = const Register::Ss.offset(),
         general_protection = const GENERAL_PROTECTION,
         exception = sym skerry_exception,
     )
@@ -371,11 +412,13 @@ unsafe extern "C" fn trap() {
         "mov rax, [rdi + {next_ip}]",
         "jmp skerry_refused",
         current = const offset_of!(Cpu, current),
+        fault_ip = const at(Register::FaultIp),
+        cs = const at(Register::Cs),
+        ss = const at(Register::Ss),
+        r11 = const at(Register::R11),
+        rcx = const at(Register::Rcx),
         this = const offset_of!(Cpu, this),
-        kernel_stack = const offset_of!(Cpu, kernel_stack),
         smap = const offset_of!(Cpu, smap),
-        cs = const Register::Cs.offset(),
-        ss = const Register::Ss.offset(),
         exception = sym skerry_exception,
         interrupt = sym skerry_interrupt,
         fatal = sym fatal,

@@ -6,17 +6,19 @@
 //! The loader releases all cores of an instance at once. Each starts its processor and leaves it in [`ARRIVALS`]; the first
 //! core waits for the others, builds the kernel value from all of them, and lets them go.
 
-use api::{Blocking, Kernel, Locks};
+use api::{Blocking, Kernel, Locks, Replied};
 use capability::Cap;
 use core::cell::UnsafeCell;
 use core::fmt::Write;
 use core::hint::spin_loop;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
-use machine::{Cpu, Machine};
+use machine::{Cpu, Machine, Needs};
 use manifest::handoff::Handoff;
 use manifest::handoff::{STACK_STRIDE, STACK_VIRT_BASE};
+use memory::Ref;
 use sync::CoreIndex;
+use thread::Tcb;
 
 static CPUS: [Cpu; sync::CORES] = [const { Cpu::new() }; sync::CORES];
 
@@ -119,32 +121,87 @@ fn on_this_core() -> api::OnCore<'static> {
 /// A Send through `cptr` that nobody but the sender notices. If it is not done nothing was, and the answer is a capability
 /// for `skerry_send`, which is not null.
 #[unsafe(no_mangle)]
-extern "C" fn skerry_send_lightly(cptr: u64, info: u64) -> Cap {
-    on_this_core().send_lightly(cptr, info, Blocking::Yes)
+extern "C" fn skerry_send_lightly(cptr: u64, info: u64, sender: Ref<Tcb>) -> Cap {
+    on_this_core().send_lightly(sender, cptr, info, Blocking::Yes)
 }
 
 /// The same for an NBSend.
 #[unsafe(no_mangle)]
-extern "C" fn skerry_nb_send_lightly(cptr: u64, info: u64) -> Cap {
-    on_this_core().send_lightly(cptr, info, Blocking::No)
+extern "C" fn skerry_nb_send_lightly(cptr: u64, info: u64, sender: Ref<Tcb>) -> Cap {
+    on_this_core().send_lightly(sender, cptr, info, Blocking::No)
 }
 
-/// Handlers of system calls, which the stub jumps to.
+/// Leaves for `$to`, a function without arguments or one that takes these in registers. Nothing of this function is needed
+/// any more, and its stack may stay as it is: the next entry begins with an empty one. The compiler's own calls would save
+/// registers that nobody reads again.
+macro_rules! leave_for {
+    ($to:ident $(, $register:tt: $value:expr)*) => {
+        // SAFETY: the stub saved the user's registers. `$to` is a handler, or a way out that restores the thread it is given.
+        unsafe { core::arch::asm!("jmp {to}", to = sym $to, $(in($register) $value,)* options(noreturn)) }
+    };
+}
+
+unsafe extern "C" {
+    fn skerry_restore() -> !;
+    fn skerry_restore_message() -> !;
+}
+
+/// A Call.
+#[unsafe(no_mangle)]
+extern "C" fn skerry_call(cptr: u64, info: u64, caller: Ref<Tcb>) -> ! {
+    match on_this_core().call_at_once(caller, cptr, info) {
+        Some(arrival) => arrive(arrival),
+        None => leave_for!(call_thoroughly),
+    }
+}
+
+/// A ReplyRecv.
+#[unsafe(no_mangle)]
+extern "C" fn skerry_reply_recv(cptr: u64, info: u64, server: Ref<Tcb>, reply_cptr: u64) -> ! {
+    match on_this_core().reply_at_once(server, cptr, info, reply_cptr) {
+        Some(Replied::Message(arrival)) => arrive(arrival),
+        Some(Replied::Fault { thread, handler, needs }) => {
+            leave_for!(answer_fault, "rdi": thread.word(), "rsi": handler.word(), "rdx": needs.word())
+        }
+        None => leave_for!(reply_thoroughly),
+    }
+}
+
+/// Runs the thread that a message arrived at.
+#[inline(always)]
+fn arrive(arrival: api::Arrival) -> ! {
+    let api::Arrival { thread, badge, info, .. } = arrival;
+    if on_this_core().arrive(arrival) {
+        leave_for!(skerry_restore_message, "r11": thread.word(), "rdi": badge, "rsi": info)
+    }
+    leave_for!(settle, "rdi": thread.word(), "rsi": badge, "rdx": info)
+}
+
+/// Runs `thread`, which is current, after what was too much for [`arrive`].
+extern "C" fn settle(thread: Ref<Tcb>, badge: u64, info: u64) -> ! {
+    on_this_core().settle();
+    leave_for!(skerry_restore_message, "r11": thread.word(), "rdi": badge, "rsi": info)
+}
+
+extern "C" fn answer_fault(thread: Ref<Tcb>, handler: Ref<Tcb>, needs: Needs) -> ! {
+    on_this_core().answer_fault(thread, handler, needs);
+    leave_for!(skerry_restore)
+}
+
+/// Handlers of system calls, which the stub or another handler jumps to.
 macro_rules! syscall_handlers {
     ($($name:ident($($argument:ident: $type:ty)?): $method:ident)+) => {$(
         #[unsafe(no_mangle)]
         extern "C" fn $name($($argument: $type)?) -> ! {
             on_this_core().$method($($argument)?);
-            // SAFETY: the stub saved the user's registers, the kernel stack is empty at each entry, and the current context
-            // is the one to restore. Not returning spares restoring registers that nobody will read.
-            unsafe { core::arch::asm!("jmp skerry_restore", options(noreturn)) }
+            leave_for!(skerry_restore)
         }
     )+};
 }
 
 syscall_handlers! {
-    skerry_call(): call
-    skerry_reply_recv(): reply_receive
+    call_thoroughly(): call
+    reply_thoroughly(): reply_receive
     skerry_send(cap: Cap): send
     skerry_yield(): yield_turn
     skerry_syscall(): other_syscall

@@ -33,10 +33,22 @@ impl Endpoint {
         self.queue.head().is_some_and(|head| head.state.get() == State::BLOCKED_ON_SEND)
     }
 
+    /// Whether nobody waits.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Takes `first`, the queue's head, out.
     #[inline(always)]
     pub fn take_first(&self, first: Ref<Tcb>) {
         self.queue.pop_front(first);
+    }
+
+    /// Adds a thread that was made to wait for a message where nobody waits yet.
+    #[inline(always)]
+    pub fn add_first_receiver(&self, receiver: Ref<Tcb>) {
+        self.queue.add_first(receiver);
     }
 
     /// Adds a thread that was made to wait for a message.

@@ -7,8 +7,10 @@
 //! is the instruction that brought it here (a `syscall` instruction, or the same address as `NextIp` after an exception
 //! or interrupt), and where it continues if it is *restarted*. [`Register::Error`] holds the processor's error code, or
 //! [`SYSCALL_ERROR`] while the thread is in a system call, which is what lets it leave by the short way (`sysretq`).
-//! Whoever changes registers of a thread that is in a system call must set `Error` to 0, or `Rcx` and `R11` are not
-//! restored.
+//!
+//! A system call does not store what follows from the rest: `Rcx` is `NextIp`, `R11` is `Rflags`, and `FaultIp` lies one
+//! `syscall` instruction before `NextIp`. [`Context::get`] knows, and [`Context::set`] stores them before it changes one of
+//! these registers; then the thread leaves by the long way, which restores all.
 //!
 //! Tests: at the end of this file.
 
@@ -19,6 +21,9 @@ use core::cell::Cell;
 pub const SYSCALL_ERROR: u64 = u64::MAX;
 /// Bytes of the `syscall` instruction: how far `FaultIp` lies before `NextIp` in a system call.
 pub const SYSCALL_BYTES: u64 = 2;
+
+/// What the host's stand-in for a system call leaves where nothing is stored.
+const NOT_STORED: u64 = 0x0bad_0bad_0bad_0bad;
 
 /// RFLAGS bit 1, which reads as one always.
 pub const FLAGS_ALWAYS: u64 = 1 << 1;
@@ -103,16 +108,45 @@ impl Context {
     }
 
     /// The value of `register`.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, register: Register) -> u64 {
-        self.regs[register as usize].get()
+        match register {
+            Register::FaultIp if self.is_in_syscall() => self.stored(Register::NextIp).wrapping_sub(SYSCALL_BYTES),
+            Register::Rcx if self.is_in_syscall() => self.stored(Register::NextIp),
+            Register::R11 if self.is_in_syscall() => self.stored(Register::Rflags),
+            _ => self.stored(register),
+        }
     }
 
     /// Sets `register` to `value`, unchecked: flags from a user go through [`Context::sanitise_flags`] first, segment
     /// bases through [`is_canonical`], and `Cs` and `Ss` are set by the `init_` functions only.
-    #[inline]
+    #[inline(always)]
     pub fn set(&self, register: Register, value: u64) {
+        use Register::{Error, FaultIp, NextIp, R11, Rcx, Rflags};
+        if matches!(register, Error | FaultIp | NextIp | R11 | Rcx | Rflags) {
+            self.leave_syscall();
+        }
+        self.store(register, value);
+    }
+
+    #[inline(always)]
+    fn stored(&self, register: Register) -> u64 {
+        self.regs[register as usize].get()
+    }
+
+    #[inline(always)]
+    fn store(&self, register: Register, value: u64) {
         self.regs[register as usize].set(value);
+    }
+
+    /// Stores what follows from the rest in a system call, after which it need not.
+    fn leave_syscall(&self) {
+        if self.is_in_syscall() {
+            let follows =
+                [Register::Rcx, Register::R11, Register::FaultIp].map(|register| (register, self.get(register)));
+            follows.into_iter().for_each(|(register, value)| self.store(register, value));
+            self.store(Register::Error, 0);
+        }
     }
 
     /// Makes this the context of a user thread: user segments, interrupts enabled, all else zero.
@@ -168,26 +202,24 @@ impl Context {
     }
 
     /// Whether the thread is in a system call, so that leaving by `sysretq` restores all it may rely on.
-    #[inline]
+    #[inline(always)]
     pub fn is_in_syscall(&self) -> bool {
-        self.get(Register::Error) == SYSCALL_ERROR
+        self.stored(Register::Error) == SYSCALL_ERROR
     }
 
     /// What the entry stub does for `syscall` (the host's stand-in for it): `next` is the address behind the
-    /// instruction.
+    /// instruction. What follows from the rest is not left as it was, so that nobody reads it unnoticed.
     pub fn enter_by_syscall(&self, next: u64) {
-        self.set(Register::NextIp, next);
-        self.set(Register::FaultIp, next.wrapping_sub(SYSCALL_BYTES));
-        self.set(Register::Rcx, next);
-        self.set(Register::R11, self.get(Register::Rflags));
-        self.set(Register::Error, SYSCALL_ERROR);
+        self.store(Register::NextIp, next);
+        [Register::FaultIp, Register::Rcx, Register::R11].iter().for_each(|&register| self.store(register, NOT_STORED));
+        self.store(Register::Error, SYSCALL_ERROR);
     }
 
     /// What the entry stub does for an exception or interrupt at `rip` (the host's stand-in for it).
     pub fn enter_by_trap(&self, rip: u64, error: u64) {
-        self.set(Register::NextIp, rip);
-        self.set(Register::FaultIp, rip);
-        self.set(Register::Error, error);
+        self.store(Register::NextIp, rip);
+        self.store(Register::FaultIp, rip);
+        self.store(Register::Error, error);
     }
 }
 
@@ -260,5 +292,24 @@ mod tests {
         context.enter_by_trap(0x40_2000, 6);
         assert_eq!((context.next_pc(), context.restart_pc()), (0x40_2000, 0x40_2000));
         assert!(!context.is_in_syscall());
+    }
+
+    #[test]
+    fn what_a_syscall_does_not_store_follows_from_the_rest_until_something_of_it_changes() {
+        let context = Context::new();
+        context.init_user();
+        context.enter_by_syscall(0x40_1002);
+        let seen = || [Register::Rcx, Register::R11, Register::FaultIp].map(|register| context.get(register));
+        assert_eq!(seen(), [0x40_1002, 0x202, 0x40_1000]);
+        context.set(Register::Rdi, 1);
+        assert!(context.is_in_syscall(), "an answer's registers are not among them");
+        context.set(Register::Rflags, 0x203);
+        assert_eq!((seen(), context.is_in_syscall()), ([0x40_1002, 0x202, 0x40_1000], false));
+        context.enter_by_syscall(0x40_1002);
+        context.restart();
+        assert_eq!((seen(), context.next_pc()), ([0x40_1002, 0x203, 0x40_1000], 0x40_1000));
+        context.enter_by_syscall(0x40_1002);
+        context.set(Register::FaultIp, 0x40_1002);
+        assert_eq!((seen(), context.next_pc()), ([0x40_1002, 0x203, 0x40_1002], 0x40_1002));
     }
 }

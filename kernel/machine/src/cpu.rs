@@ -12,7 +12,6 @@
 //!
 //! Tests: at the end of this file.
 
-use crate::context::Context;
 use crate::gate::GATES;
 use crate::selector::GDT_ENTRIES;
 use core::cell::{Cell, UnsafeCell};
@@ -79,8 +78,8 @@ impl TaskState {
 pub struct Cpu {
     /// The address of this block: the argument of every handler.
     pub this: Cell<*const Cpu>,
-    /// Where the stubs save to and restore from.
-    pub current: Cell<*const Context>,
+    /// The thread whose context the stubs save to and restore from, by its address.
+    pub current: Cell<u64>,
     /// Top of this core's kernel stack.
     pub kernel_stack: Cell<u64>,
     /// A return address below `kernel_stack`: for handlers that are jumped to.
@@ -123,7 +122,7 @@ impl Cpu {
     pub const fn new() -> Self {
         Self {
             this: Cell::new(ptr::null()),
-            current: Cell::new(ptr::null()),
+            current: Cell::new(0),
             kernel_stack: Cell::new(0),
             handler_stack: Cell::new(0),
             user_rsp: Cell::new(0),
@@ -176,11 +175,6 @@ impl Cpu {
     /// Leaves a pointer to the kernel's per-core state for the handlers.
     pub fn set_payload(&self, payload: *const ()) {
         self.payload.set(payload);
-    }
-
-    /// The context that entries save to.
-    pub fn current_context(&self) -> *const Context {
-        self.current.get()
     }
 
     /// Non-maskable interrupts counted so far.

@@ -32,7 +32,7 @@ pub use context::{Context, Register};
 pub use cpu::Cpu;
 pub use fpu::FpuState;
 pub use pin::{Polarity, Trigger};
-pub use space::AddressSpace;
+pub use space::{AddressSpace, Needs};
 
 #[cfg(not(target_os = "none"))]
 pub use model::Machine;

@@ -64,7 +64,7 @@ impl<T: Object> Ref<T> {
 
     /// The address itself, for comparing and printing.
     #[inline(always)]
-    pub fn word(self) -> u64 {
+    pub const fn word(self) -> u64 {
         self.address.get()
     }
 }

@@ -1,4 +1,4 @@
-//! Host only: checks invariants T1 to T9 of `docs/invariants.md` over the threads, contexts and replies of an instance, as
+//! Host only: checks invariants T1 to T10 of `docs/invariants.md` over the threads, contexts and replies of an instance, as
 //! they hold between two kernel entries.
 
 use crate::refill::MIN_REFILLS;
@@ -125,7 +125,7 @@ fn current(on: &Threads<'_>, core: &Core, all: &Population<'_>) -> Result<(), St
     if thread.sched_context.get() != Some(core.current_context.get()) {
         return Err(format!("T3: {thread:?} does not run on the current context"));
     }
-    if let Some(owner) = core.fpu_owner.get()
+    if let Some(owner) = core.fpu_owner()
         && (!all.has_thread(owner) || owner.home.get() != core.index)
     {
         return Err(format!("T8: the FPU belongs to {owner:?}, dead or of another core"));
@@ -135,6 +135,9 @@ fn current(on: &Threads<'_>, core: &Core, all: &Population<'_>) -> Result<(), St
     }
     if thread.home.get() != core.index {
         return Err(format!("T8: {thread:?} runs away from its home {:?}", thread.home.get()));
+    }
+    if !on.slots_are_at_hand(thread) {
+        return Err(format!("T10: the slots of the current thread {thread:?} are not at hand"));
     }
     let runs = thread.state.get() == State::RUNNING && thread.is_schedulable() && all.has_thread(thread);
     if !runs || thread.domain.get() != core.domain.get() {

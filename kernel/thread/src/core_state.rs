@@ -1,6 +1,6 @@
 //! What one core knows about scheduling: who runs, on whose time, who could, and when to look again.
 
-use crate::{Clock, Queue, ReadyQueues, SchedContext, Tcb, Ticks};
+use crate::{Clock, Queue, ReadyQueues, SchedContext, Tcb, Ticks, flag};
 use core::cell::Cell;
 use machine::Machine;
 use memory::Ref;
@@ -58,8 +58,7 @@ pub struct Core {
     pub(crate) domain_left: Cell<Ticks>,
     pub(crate) domain_index: Cell<usize>,
     pub(crate) domain_start: Cell<usize>,
-    /// Thread whose registers are in the FPU.
-    pub fpu_owner: Cell<Option<Ref<Tcb>>>,
+    fpu_owner: Cell<Option<Ref<Tcb>>>,
     /// Work units since the last preemption check.
     pub work_units: Cell<u32>,
     /// What another core wants of this one.
@@ -75,6 +74,24 @@ impl Core {
     #[inline(always)]
     pub fn is_highest(&self, priority: u8) -> bool {
         self.ready.highest_priority(self.domain.get()).is_none_or(|best| best <= priority)
+    }
+
+    /// Thread whose registers are in the FPU.
+    #[inline(always)]
+    pub fn fpu_owner(&self) -> Option<Ref<Tcb>> {
+        self.fpu_owner.get()
+    }
+
+    /// The FPU's registers are `owner`'s from now on. What two threads need of the processor is other than before.
+    pub fn set_fpu_owner(&self, owner: Option<Ref<Tcb>>) {
+        let before = self.fpu_owner.replace(owner);
+        [before, owner].into_iter().flatten().for_each(|thread| thread.roots.forget());
+    }
+
+    /// Whether `thread` may use the FPU at once: its registers are there.
+    #[inline(always)]
+    pub fn has_fpu(&self, thread: Ref<Tcb>) -> bool {
+        self.fpu_owner.get() == Some(thread) && !thread.has(flag::FPU_DISABLED)
     }
 
     /// Whether `thread` belongs to this core.

@@ -46,7 +46,7 @@ impl Threads<'_> {
     pub fn take_back(&self, thread: Ref<Tcb>) {
         if !self.is_here(thread) {
             let home = self.home(thread);
-            if home.current.get() == thread || home.fpu_owner.get() == Some(thread) {
+            if home.current.get() == thread || home.fpu_owner() == Some(thread) {
                 self.recall(home, Wanted::Everything);
             }
         }
@@ -73,10 +73,10 @@ impl Threads<'_> {
 
     /// Puts the FPU registers of `thread` into its control block, if this core has them.
     pub fn save_fpu_of(&self, thread: Ref<Tcb>) {
-        if self.core.fpu_owner.get() == Some(thread) {
+        if self.core.fpu_owner() == Some(thread) {
             self.machine.fpu_enable();
             self.machine.fpu_save(&thread.fpu);
-            self.core.fpu_owner.set(None);
+            self.core.set_fpu_owner(None);
             self.machine.fpu_disable();
         }
     }
@@ -135,7 +135,7 @@ impl Threads<'_> {
     /// repeat what brought it into the kernel: nothing of that has happened yet.
     fn put_back(&self) {
         let core = self.core;
-        if let Some(owner) = core.fpu_owner.get() {
+        if let Some(owner) = core.fpu_owner() {
             self.save_fpu_of(owner);
         }
         let current = core.current.get();
@@ -156,6 +156,6 @@ impl Threads<'_> {
         core.action.set(Action::Choose);
         core.reprogram.set(true);
         self.put_back_space();
-        self.machine.set_current_context(&raw const core.idle.context);
+        self.machine.set_current(core.idle.word());
     }
 }

@@ -70,12 +70,18 @@ impl Queue {
     #[inline(always)]
     pub fn add_by_priority(&self, thread: Ref<Tcb>) {
         if self.is_empty() {
-            // Its links are empty, as those of any thread that is in no queue.
-            self.head.set(Some(thread));
-            self.tail.set(Some(thread));
+            self.add_first(thread);
         } else {
             self.insert_by_priority(thread);
         }
+    }
+
+    /// Adds to an empty queue.
+    #[inline(always)]
+    pub fn add_first(&self, thread: Ref<Tcb>) {
+        // Its links are empty, as those of any thread that is in no queue.
+        self.head.set(Some(thread));
+        self.tail.set(Some(thread));
     }
 
     /// Takes `thread`, which is in this queue, out.
@@ -97,10 +103,13 @@ impl Queue {
     /// Takes `first`, the queue's head, out.
     #[inline(always)]
     pub fn pop_front(&self, first: Ref<Tcb>) {
-        let next = first.next.replace(None);
+        let next = first.next.get();
         self.head.set(next);
         match next {
-            Some(next) => next.previous.set(None),
+            Some(next) => {
+                first.next.set(None);
+                next.previous.set(None);
+            }
             None => self.tail.set(None),
         }
     }

@@ -40,6 +40,12 @@ const _: () = assert!(size_of::<Reply>() == 1 << abi::object::REPLY_BITS);
 
 const HEAD: u64 = 1;
 
+/// The tag is below the alignment, so it can as well be added, which takes fewer instructions.
+#[inline(always)]
+const fn head(context: Ref<SchedContext>) -> u64 {
+    context.word().wrapping_add(HEAD)
+}
+
 impl Reply {
     /// The next newer element of the chain.
     pub fn next(&self) -> Chain {
@@ -55,7 +61,7 @@ impl Reply {
     /// Whether it is the newest reply of the chain that `context` was donated along.
     #[inline(always)]
     pub fn is_newest_of(&self, context: Ref<SchedContext>) -> bool {
-        self.next.get() == context.word() | HEAD
+        self.next.get() == head(context)
     }
 
     /// Sets the next newer element.
@@ -63,7 +69,7 @@ impl Reply {
     pub fn set_next(&self, next: Chain) {
         self.next.set(match next {
             Chain::None => 0,
-            Chain::Head(context) => context.word() | HEAD,
+            Chain::Head(context) => head(context),
             Chain::Reply(reply) => reply.word(),
         });
     }

@@ -1,12 +1,15 @@
-//! What a thread's roots come to, looked up once: the slots of its CSpace and its address space as the machine loads it.
+//! What a thread's roots come to, looked up once: the slots of its CSpace, and its address space with what else it needs of
+//! the processor.
 //!
-//! Invariant T9: where a thread's [`Roots`] carry the instance's [`Epoch`], they say what its CSpace and VSpace slots would.
-//! Whoever deletes a capability that a root may be, or an ASID, starts a new epoch; whoever writes a root forgets it.
+//! Invariant T9: where a thread's [`Roots`] carry the instance's [`Epoch`], they say what its CSpace and VSpace slots, the
+//! FPU's owner and its GS base would. Whoever deletes a capability that a root may be, or an ASID, starts a new epoch;
+//! whoever writes one of these forgets it. Invariant T10: with one core, the slots of the current thread are right whenever
+//! it is left to the user.
 
-use crate::{Tcb, TcbSlot, Threads};
+use crate::{Core, Tcb, TcbSlot, Threads};
 use capability::Slot;
 use core::cell::Cell;
-use machine::{AddressSpace, Machine};
+use machine::{AddressSpace, Machine, Needs, Register};
 use memory::{Array, Ref};
 use vspace::AsidTable;
 
@@ -38,15 +41,15 @@ impl Default for Epoch {
 #[derive(Debug)]
 pub struct Roots {
     epoch: Cell<u64>,
-    space: Cell<Option<AddressSpace>>,
+    needs: Cell<Needs>,
     slots: Cell<Array<Slot>>,
 }
 
 impl Roots {
-    /// The CSpace or VSpace root changes.
+    /// A root changes, or what else a thread needs of the processor.
     pub fn forget(&self) {
         self.epoch.set(0);
-        self.space.set(None);
+        self.needs.set(Needs::NONE);
         self.slots.set(Array::EMPTY);
     }
 }
@@ -60,32 +63,53 @@ impl Threads<'_> {
         thread.roots.slots.get()
     }
 
-    /// As [`slots`](Self::slots), but none if they are not at hand.
+    /// As [`slots`](Self::slots), of the thread whose entry this is; none if they are not at hand.
     #[inline(always)]
-    pub fn slots_at_hand(&self, thread: Ref<Tcb>) -> Array<Slot> {
-        if thread.roots.epoch.get() == self.epoch.0.get() { thread.roots.slots.get() } else { Array::EMPTY }
+    pub fn slots_at_hand(&self, current: Ref<Tcb>) -> Array<Slot> {
+        // With one core, nobody starts an epoch between looking (T10) and here.
+        if sync::CORES == 1 || self.is_fresh(current) { current.roots.slots.get() } else { Array::EMPTY }
     }
 
-    /// The address space of `thread`, of this core, if it has a valid one.
+    /// What `thread`, of this core, needs of the processor; `None` if it has no valid address space.
     #[inline(always)]
-    pub fn space(&self, thread: Ref<Tcb>) -> Option<AddressSpace> {
+    pub fn needs(&self, thread: Ref<Tcb>) -> Option<Needs> {
         self.refresh(thread);
-        thread.roots.space.get()
+        self.needs_at_hand(thread)
+    }
+
+    /// As [`needs`](Self::needs), but also `None` if that is not at hand.
+    #[inline(always)]
+    pub fn needs_at_hand(&self, thread: Ref<Tcb>) -> Option<Needs> {
+        self.is_fresh(thread).then(|| thread.roots.needs.get())
+    }
+
+    /// Has what `thread`, of this core, is asked for at hand: invariant T10 for the thread that runs next.
+    #[inline(always)]
+    pub fn refresh(&self, thread: Ref<Tcb>) {
+        if !self.is_fresh(thread) {
+            look_up(self.epoch, self.asids, self.core, thread);
+        }
     }
 
     #[inline(always)]
-    fn refresh(&self, thread: Ref<Tcb>) {
-        if thread.roots.epoch.get() != self.epoch.0.get() {
-            look_up(self.epoch, self.asids, self.machine, thread);
-        }
+    fn is_fresh(&self, thread: Ref<Tcb>) -> bool {
+        thread.roots.epoch.get() == self.epoch.0.get()
     }
 
     /// T9, for the audit. A space that became valid again may be missing.
     #[cfg(not(target_os = "none"))]
     pub(crate) fn roots_are_right(&self, thread: Ref<Tcb>) -> bool {
-        let (space, slots) = (thread.roots.space.get(), thread.roots.slots.get());
-        let space_is_right = space.is_none() || space == self.address_space_of(thread);
-        thread.roots.epoch.get() != self.epoch.0.get() || space_is_right && slots == whole_cspace_of(thread)
+        let roots = &thread.roots;
+        let core = self.home(thread);
+        !self.is_fresh(thread)
+            || Some(roots.needs.get()) == needs_of(self.asids, core, thread)
+                && roots.slots.get() == whole_cspace_of(thread)
+    }
+
+    /// T10, for the audit.
+    #[cfg(not(target_os = "none"))]
+    pub(crate) fn slots_are_at_hand(&self, current: Ref<Tcb>) -> bool {
+        sync::CORES > 1 || current.roots.slots.get() == whole_cspace_of(current)
     }
 
     /// The address space of `thread`, if its root is a valid one.
@@ -97,10 +121,14 @@ impl Threads<'_> {
 /// Out of line and without `Threads`, which would cost the callers its making.
 #[cold]
 #[inline(never)]
-fn look_up(epoch: &Epoch, asids: &AsidTable, machine: &Machine, thread: Ref<Tcb>) {
-    thread.roots.epoch.set(epoch.0.get());
+fn look_up(epoch: &Epoch, asids: &AsidTable, core: &Core, thread: Ref<Tcb>) {
+    thread.roots.forget();
     thread.roots.slots.set(whole_cspace_of(thread));
-    thread.roots.space.set(address_space_of(asids, machine, thread));
+    // Without a valid address space the thread stays unknown: whoever asks asks again.
+    if let Some(needs) = needs_of(asids, core, thread) {
+        thread.roots.needs.set(needs);
+        thread.roots.epoch.set(epoch.0.get());
+    }
 }
 
 fn whole_cspace_of(thread: Ref<Tcb>) -> Array<Slot> {
@@ -108,10 +136,21 @@ fn whole_cspace_of(thread: Ref<Tcb>) -> Array<Slot> {
     if root.is_whole_cnode() { Array::new(root.object(), 1 << root.radix()) } else { Array::EMPTY }
 }
 
+fn needs_of(asids: &AsidTable, core: &Core, thread: Ref<Tcb>) -> Option<Needs> {
+    let mut needs = Needs::of(address_space_of(asids, &core.machine, thread)?);
+    if core.has_fpu(thread) {
+        needs = needs.and_fpu();
+    }
+    if thread.context.get(Register::GsBase) != 0 {
+        needs = needs.and_gs_base();
+    }
+    Some(needs)
+}
+
 fn address_space_of(asids: &AsidTable, machine: &Machine, thread: Ref<Tcb>) -> Option<AddressSpace> {
     let root = thread.cap(TcbSlot::VSpace);
     // The slot holds nothing but an address space, and only while that is assigned has it an ASID.
     let (asid, _) = root.mapping()?;
     let valid = asids.root(asid).is_some_and(|found| found.phys() == root.phys());
-    if valid { machine.address_space(root.phys().0, asid) } else { None }
+    valid.then(|| machine.address_space(root.phys().0, asid))
 }

@@ -370,13 +370,19 @@ impl Threads<'_> {
     /// Makes `thread` current: its address space and the right to its FPU state.
     pub fn switch_to(&self, thread: Ref<Tcb>) {
         self.set_address_space(thread);
-        if self.core.fpu_owner.get() == Some(thread) && !thread.has(flag::FPU_DISABLED) {
+        self.set_fpu(thread);
+        self.core.ready.dequeue(thread);
+        self.core.current.set(thread);
+    }
+
+    /// Lets `thread` use the FPU if its registers are there.
+    #[inline(always)]
+    pub(crate) fn set_fpu(&self, thread: Ref<Tcb>) {
+        if self.core.has_fpu(thread) {
             self.machine.fpu_enable();
         } else {
             self.machine.fpu_disable();
         }
-        self.core.ready.dequeue(thread);
-        self.core.current.set(thread);
     }
 
     fn switch_to_idle(&self) {

@@ -7,7 +7,7 @@
 
 use crate::refill::{Refills, head};
 use crate::{Core, SchedContext, State, Tcb, Threads, Ticks, flag};
-use machine::AddressSpace;
+use machine::{Needs, Register};
 use memory::Ref;
 
 /// Time since the last entry that was accounted, where charging it needs no decision.
@@ -30,7 +30,7 @@ pub enum Wake {
 #[derive(Clone, Copy, Debug)]
 pub struct Turn {
     context: Ref<SchedContext>,
-    space: AddressSpace,
+    needs: Needs,
     elapsed: Elapsed,
 }
 
@@ -84,7 +84,7 @@ impl Threads<'_> {
             Some(elapsed) => elapsed,
             None => self.elapsed()?,
         };
-        Some(Wake::Switch(Turn { context, space: self.space(thread)?, elapsed }))
+        Some(Wake::Switch(Turn { context, needs: self.needs(thread)?, elapsed }))
     }
 
     /// Does it: `thread` is running or ready from now on.
@@ -107,7 +107,7 @@ impl Threads<'_> {
     pub fn next_ready(&self) -> Option<(Ref<Tcb>, Turn)> {
         let next = self.core.ready.highest(self.core.domain.get()).filter(|&next| goes_on(next))?;
         let context = next.sched_context.get()?;
-        Some((next, Turn { context, space: self.space(next)?, elapsed: self.elapsed()? }))
+        Some((next, Turn { context, needs: self.needs(next)?, elapsed: self.elapsed()? }))
     }
 
     /// Runs what [`next_ready`](Self::next_ready) found; the current thread was blocked.
@@ -120,7 +120,7 @@ impl Threads<'_> {
     #[inline(always)]
     fn take_turn(&self, next: Ref<Tcb>, turn: Turn) {
         self.change_context(turn.context, turn.elapsed);
-        self.run(next, turn.space);
+        self.run(next, turn.needs);
     }
 
     /// Charges the current context for `elapsed` and goes on with `next`, which is another.
@@ -138,17 +138,30 @@ impl Threads<'_> {
         self.machine.set_deadline_by(now + left(next));
     }
 
-    /// Makes `thread` current, in its address space, on the context that is being charged.
+    /// Makes `thread` current on the context that is being charged, and ready to be left to the user but for the registers
+    /// in its context. Says `false` if [`settle`](Self::settle) is due.
     #[inline(always)]
-    pub fn run(&self, thread: Ref<Tcb>, space: AddressSpace) {
-        let (core, machine) = (self.core, self.machine);
-        machine.load(space);
-        if core.fpu_owner.get() == Some(thread) && !thread.has(flag::FPU_DISABLED) {
-            machine.fpu_enable();
-        } else {
-            machine.fpu_disable();
+    pub fn run_at_once(&self, thread: Ref<Tcb>, needs: Needs) -> bool {
+        self.core.current.set(thread);
+        self.machine.set_current(thread.word());
+        self.machine.meet(needs) && self.machine.load_fs_base(thread.context.get(Register::FsBase))
+    }
+
+    /// Gives the current thread all that it needs of the processor.
+    #[inline(never)]
+    pub fn settle(&self) {
+        let current = self.core.current.get();
+        self.set_address_space(current);
+        self.set_fpu(current);
+        self.machine.load_bases(current.context.get(Register::FsBase), current.context.get(Register::GsBase));
+    }
+
+    /// As [`run_at_once`](Self::run_at_once), with what may be due.
+    #[inline(always)]
+    pub fn run(&self, thread: Ref<Tcb>, needs: Needs) {
+        if !self.run_at_once(thread, needs) {
+            self.settle();
         }
-        core.current.set(thread);
     }
 
     /// The current thread gives up the rest of its slice, if it has a round-robin slice of its own; says whether it did.
@@ -164,21 +177,21 @@ impl Threads<'_> {
         let next = core.ready.first_of(current);
         let mut turn = None;
         if let Some(next) = next {
-            let (Some(context), Some(space)) = (next.sched_context.get(), self.space(next)) else { return false };
+            let (Some(context), Some(needs)) = (next.sched_context.get(), self.needs(next)) else { return false };
             if !goes_on(next) || !(context.is_round_robin() || context.is_sporadic()) {
                 return false;
             }
-            turn = Some((next, context, space));
+            turn = Some((next, context, needs));
         }
         core.now.set(now);
         core.consumed.set(0);
         context.consumed.set(context.consumed.get() + used);
         self.refills(context).restart_round_robin();
         let mut running = context;
-        if let Some((next, context, space)) = turn {
+        if let Some((next, context, needs)) = turn {
             core.ready.rotate(next, current);
             core.current_context.set(context);
-            self.run(next, space);
+            self.run(next, needs);
             running = context;
         }
         self.machine.set_deadline_by(now + left(running));

@@ -1,60 +1,42 @@
 //! Call, and its sibling the fault: a passive receiver runs on the time of the one that now waits for its reply.
 
-use super::{CAPS, deliver, lookup, move_context};
+use super::{Arrival, AtOnce, Care, Thorough, copy, move_context, takes};
 use crate::OnCore;
 use crate::entry::{DEVICE_NOT_AVAILABLE, fault_of};
 use capability::Cap;
-use ipc::{Endpoint, Ipc};
-use machine::Register;
+use ipc::Endpoint;
+use machine::{Needs, Register};
 use memory::Ref;
 use sync::Held;
 use sync::rank::Existence;
-use thread::{Fault, Reply, State, Tcb, TcbSlot};
-
-/// What a callee gets.
-trait Message {
-    /// Gives it to `callee`.
-    fn deliver(self, caller: Ref<Tcb>, callee: Ref<Tcb>);
-}
-
-/// The words of a message with this info, through a capability with this badge.
-struct Words {
-    info: u64,
-    badge: u64,
-}
-
-impl Message for Words {
-    #[inline(always)]
-    fn deliver(self, caller: Ref<Tcb>, callee: Ref<Tcb>) {
-        deliver(caller, callee, self.info, self.badge);
-    }
-}
-
-/// A fault, as the caller's, through a capability with this badge.
-struct Report<'k> {
-    ipc: Ipc<'k>,
-    fault: Fault,
-    badge: u64,
-}
-
-impl Message for Report<'_> {
-    #[inline(always)]
-    fn deliver(self, caller: Ref<Tcb>, callee: Ref<Tcb>) {
-        caller.fault.set(self.fault);
-        self.ipc.transfer_fault(caller, self.fault, callee, self.badge);
-    }
-}
+use thread::{Reply, State, Tcb, TcbSlot};
 
 impl OnCore<'_> {
+    /// The current thread, `caller`, calls through `cptr` with a message of this info. `None` if nothing was done.
     #[inline(always)]
-    pub(crate) fn fast_call(self) -> bool {
-        let Some((mut shared, caller)) = self.share() else { return false };
-        let info = caller.context.get(Register::Rsi);
-        let cap = lookup(caller, self.ipc().slots(caller), caller.context.get(Register::Rdi));
-        if info & CAPS != 0 {
-            return false;
+    pub fn call_at_once(self, caller: Ref<Tcb>, cptr: u64, info: u64) -> Option<Arrival> {
+        self.fast_call::<AtOnce>(caller, cptr, info)
+    }
+
+    /// The same with more care, for the current thread.
+    #[inline(always)]
+    pub(crate) fn call_thoroughly(self) -> bool {
+        let caller = self.core().current.get();
+        let (cptr, info) = (caller.context.get(Register::Rdi), caller.context.get(Register::Rsi));
+        let arrival = self.fast_call::<Thorough>(caller, cptr, info);
+        arrival.map(|arrival| self.arrive_with_words(arrival)).is_some()
+    }
+
+    #[inline(always)]
+    fn fast_call<C: Care>(self, caller: Ref<Tcb>, cptr: u64, info: u64) -> Option<Arrival> {
+        if !takes::<C>(info) {
+            return None;
         }
-        self.hand_over(caller, cap, shared.held(), Words { info, badge: cap.badge() })
+        let mut shared = self.share()?;
+        let cap = C::lookup(&self.ipc(), caller, cptr);
+        let (callee, needs) = self.hand_over::<C>(caller, cap, shared.held())?;
+        let info = copy::<C>(caller, callee, info);
+        Some(Arrival { thread: callee, needs, badge: cap.badge(), info })
     }
 
     /// Tells the current thread's fault handler that it raised processor exception `vector` with error code `code`.
@@ -63,30 +45,41 @@ impl OnCore<'_> {
         if vector == DEVICE_NOT_AVAILABLE {
             return false;
         }
-        let Some((mut shared, thread)) = self.share() else { return false };
+        let Some(mut shared) = self.share() else { return false };
+        let thread = self.core().current.get();
         let handler = thread.cap(TcbSlot::FaultHandler);
+        let Some((callee, needs)) = self.hand_over::<Thorough>(thread, handler, shared.held()) else { return false };
         let fault = fault_of(self.machine(), vector, code);
-        let report = Report { ipc: self.ipc(), fault, badge: handler.badge() };
-        self.hand_over(thread, handler, shared.held(), report)
+        thread.fault.set(fault);
+        self.ipc().transfer_fault(thread, fault, callee, handler.badge());
+        self.ipc().run(callee, needs);
+        true
     }
 
-    /// Calls through `cap`: the caller waits for the reply, and its time goes to the callee with the message.
+    /// Calls through `cap`: the caller waits for the reply, and its time goes to the callee. What is left to do is to move
+    /// the message and to run the callee, with what it needs of the processor.
     #[inline(always)]
-    fn hand_over(self, caller: Ref<Tcb>, cap: Cap, held: &mut Held<'_, Existence>, message: impl Message) -> bool {
+    fn hand_over<C: Care>(
+        self,
+        caller: Ref<Tcb>,
+        cap: Cap,
+        held: &mut Held<'_, Existence>,
+    ) -> Option<(Ref<Tcb>, Needs)> {
         if !cap.is_callable() {
-            return false;
+            return None;
         }
         let endpoint: Ref<Endpoint> = cap.object();
         let mut object = self.kernel.locks.objects.lock(endpoint.word(), held);
-        let Some(callee) = endpoint.first_receiver().filter(|&callee| self.core().owns(callee)) else { return false };
-        let (Some(reply), None) = (callee.reply.get(), callee.sched_context.get()) else { return false };
+        let callee = endpoint.first_receiver().filter(|&callee| self.core().owns(callee))?;
+        let (Some(reply), None) = (callee.reply.get(), callee.sched_context.get()) else { return None };
         let _reply = self.kernel.locks.replies.lock(reply.word(), object.held());
-        let Some(context) = caller.sched_context.get() else { return false };
         let threads = self.ipc();
-        let Some(space) = threads.space(callee) else { return false };
+        let needs = C::needs(&threads, callee)?;
         if !threads.runs_next(caller, callee) {
-            return false;
+            return None;
         }
+        // The caller's own (T3).
+        let context = self.core().current_context.get();
 
         endpoint.take_first(callee);
         reply.thread.set(Some(caller));
@@ -96,8 +89,6 @@ impl OnCore<'_> {
         move_context(context, caller, callee);
         callee.reply.set(None);
         callee.state.set(State::RUNNING);
-        message.deliver(caller, callee);
-        self.continue_as(callee, space);
-        true
+        Some((callee, needs))
     }
 }

@@ -13,6 +13,9 @@
 //! charges finds it. A fast path shares the instance with other cores (`docs/locking.md`): it reads slots, changes only
 //! threads and contexts of its own core, and holds the endpoint, notification or reply that it uses.
 //!
+//! Calls and replies are tried twice, from one text, with more [`Care`] the second time: what needs no function call is
+//! first, because then nothing needs saving.
+//!
 //! Tests run scenarios with and without, and compare the memory (`image/tests/instance/fast_paths.rs` and `fuzz.rs` there).
 
 mod call;
@@ -20,13 +23,14 @@ mod receive;
 mod reply;
 mod send;
 
+pub use reply::Replied;
 pub use send::Blocking;
 
 use crate::OnCore;
-use capability::{Cap, Slot, lookup_slot};
-use ipc::{Buffer, MESSAGE_REGISTERS, copy_words};
-use machine::{AddressSpace, Register};
-use memory::{Array, Ref};
+use capability::{Cap, lookup_slot};
+use ipc::{Buffer, Ipc, MESSAGE_REGISTERS, copy_words};
+use machine::{Needs, Register};
+use memory::Ref;
 use sync::Shared;
 use thread::{SchedContext, Tcb, TcbSlot};
 
@@ -36,49 +40,132 @@ const CAPS: u64 = 0x180;
 const NOT_SENT: u64 = 0xf80;
 const LENGTH: u64 = 0x7f;
 
+/// How much a fast path takes upon itself. What it refuses, the next more careful attempt does.
+trait Care {
+    /// Message info bits that say whether there are extra capabilities and how long the message is, and the greatest value
+    /// of them that is taken.
+    const TAKEN: (u64, u64);
+    /// Whether it finds the place of a thread in a queue of others.
+    const ORDERS_QUEUES: bool;
+
+    /// The capability that `cptr` names for `current`; null if there is none or it is too hard to find.
+    fn lookup(ipc: &Ipc<'_>, current: Ref<Tcb>, cptr: u64) -> Cap;
+
+    /// What `thread` needs of the processor; `None` also if that is too hard to find.
+    fn needs(ipc: &Ipc<'_>, thread: Ref<Tcb>) -> Option<Needs>;
+
+    /// Copies the words of a message; says how many arrive.
+    fn copy(from: Ref<Tcb>, to: Ref<Tcb>, length: u64) -> u64;
+}
+
+/// Nothing that takes a function call, so that the compiler keeps everything in registers that need no saving: messages in
+/// registers between threads whose roots are at hand.
+struct AtOnce;
+
+/// Everything that the scheduler and the derivation tree have no part in.
+struct Thorough;
+
+impl Care for AtOnce {
+    const TAKEN: (u64, u64) = (CAPS | LENGTH, MESSAGE_REGISTERS.len() as u64);
+    const ORDERS_QUEUES: bool = false;
+
+    #[inline(always)]
+    fn lookup(ipc: &Ipc<'_>, current: Ref<Tcb>, cptr: u64) -> Cap {
+        ipc.slots_at_hand(current).get(cptr).map_or(Cap::NULL, |slot| slot.cap())
+    }
+
+    #[inline(always)]
+    fn needs(ipc: &Ipc<'_>, thread: Ref<Tcb>) -> Option<Needs> {
+        ipc.needs_at_hand(thread)
+    }
+
+    #[inline(always)]
+    fn copy(from: Ref<Tcb>, to: Ref<Tcb>, length: u64) -> u64 {
+        // Registers beyond the message's length keep what the receiver had in them.
+        for register in MESSAGE_REGISTERS.into_iter().take(length as usize) {
+            to.context.set(register, from.context.get(register));
+        }
+        length
+    }
+}
+
+impl Care for Thorough {
+    const TAKEN: (u64, u64) = (CAPS, 0);
+    const ORDERS_QUEUES: bool = true;
+
+    #[inline(always)]
+    fn lookup(ipc: &Ipc<'_>, current: Ref<Tcb>, cptr: u64) -> Cap {
+        match ipc.slots(current).get(cptr) {
+            Some(slot) => slot.cap(),
+            None => lookup_by_steps(current, cptr),
+        }
+    }
+
+    #[inline(always)]
+    fn needs(ipc: &Ipc<'_>, thread: Ref<Tcb>) -> Option<Needs> {
+        ipc.needs(thread)
+    }
+
+    #[inline(always)]
+    fn copy(from: Ref<Tcb>, to: Ref<Tcb>, length: u64) -> u64 {
+        if length > MESSAGE_REGISTERS.len() as u64 {
+            copy_long(from, to, length)
+        } else {
+            AtOnce::copy(from, to, length)
+        }
+    }
+}
+
+/// The thread that runs next, and two words of its message that are not in its context yet: they may go straight to RDI and
+/// RSI.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Arrival {
+    /// The thread.
+    pub thread: Ref<Tcb>,
+    needs: Needs,
+    /// Badge of the capability that the message came through.
+    pub badge: u64,
+    /// Its message info.
+    pub info: u64,
+}
+
 impl<'k> OnCore<'k> {
     /// The current thread gives up its turn.
     #[inline(always)]
     pub(crate) fn fast_yield(self) -> bool {
-        let Some((_shared, current)) = self.share() else { return false };
-        let done = self.ipc().pass_turn(current);
-        if done {
-            self.leave_for(self.core().current.get());
-        }
-        done
+        let Some(_shared) = self.share() else { return false };
+        self.ipc().pass_turn(self.core().current.get())
     }
 
-    /// The instance together with other cores, and the thread whose entry this is; `None` if another core took it away.
+    /// The instance together with other cores; `None` if one of them took away the thread whose entry this is.
     #[inline(always)]
-    fn share(self) -> Option<(Shared<'k>, Ref<Tcb>)> {
+    fn share(self) -> Option<Shared<'k>> {
         let ipc = self.ipc();
         let shared = self.kernel.locks.existence.share(self.core().index, || ipc.answer_recall());
         ipc.regain_space();
-        (!ipc.was_recalled()).then(|| (shared, self.core().current.get()))
+        (!ipc.was_recalled()).then_some(shared)
     }
 
-    /// Makes `thread` current on the scheduling context that is being charged, and leaves the kernel for it.
+    /// Runs the thread that a message arrived at. Says `false` if [`settle`](Self::settle) is due. The two words are left to
+    /// the caller.
     #[inline(always)]
-    fn continue_as(self, thread: Ref<Tcb>, space: AddressSpace) {
-        self.ipc().run(thread, space);
-        self.leave_for(thread);
+    pub fn arrive(self, arrival: Arrival) -> bool {
+        self.ipc().run_at_once(arrival.thread, arrival.needs)
     }
 
-    /// What is left to do when `thread` became current.
+    /// Gives the current thread all that it needs of the processor.
+    pub fn settle(self) {
+        self.ipc().settle();
+    }
+
+    /// Runs the thread that a message arrived at.
     #[inline(always)]
-    fn leave_for(self, thread: Ref<Tcb>) {
-        let (machine, context) = (self.machine(), &thread.context);
-        machine.load_bases(context.get(Register::FsBase), context.get(Register::GsBase));
-        machine.set_current_context(&raw const thread.context);
-    }
-}
-
-/// The capability that `cptr` names for `thread`, whose `slots` are at hand; null if there is none.
-#[inline(always)]
-fn lookup(thread: Ref<Tcb>, slots: Array<Slot>, cptr: u64) -> Cap {
-    match slots.get(cptr) {
-        Some(slot) => slot.cap(),
-        None => lookup_by_steps(thread, cptr),
+    pub(crate) fn arrive_with_words(self, arrival: Arrival) {
+        let Arrival { thread, badge, info, .. } = arrival;
+        thread.context.set(Register::Rdi, badge);
+        thread.context.set(Register::Rsi, info);
+        self.ipc().run(thread, arrival.needs);
     }
 }
 
@@ -96,29 +183,25 @@ fn move_context(context: Ref<SchedContext>, from: Ref<Tcb>, to: Ref<Tcb>) {
     to.sched_context.set(Some(context));
 }
 
-/// Delivers a message without capabilities, whose info is `info`.
+/// Whether a message with this info is for this care.
 #[inline(always)]
-fn deliver(from: Ref<Tcb>, to: Ref<Tcb>, info: u64, badge: u64) {
-    let length = (info & LENGTH) as usize;
+fn takes<C: Care>(info: u64) -> bool {
+    let (bits, most) = C::TAKEN;
+    info & bits <= most
+}
+
+/// Copies the words of a message without capabilities; gives the info that the receiver gets.
+#[inline(always)]
+fn copy<C: Care>(from: Ref<Tcb>, to: Ref<Tcb>, info: u64) -> u64 {
     // Label and length stay; nothing was unwrapped.
-    let mut delivered = info & !NOT_SENT;
-    if length > MESSAGE_REGISTERS.len() {
-        let arrived = deliver_long(from, to, length);
-        delivered = delivered & !LENGTH | arrived;
-    } else {
-        // Registers beyond the message's length keep what the receiver had in them.
-        for register in MESSAGE_REGISTERS.into_iter().take(length) {
-            to.context.set(register, from.context.get(register));
-        }
-    }
-    to.context.set(Register::Rsi, delivered);
-    to.context.set(Register::Rdi, badge);
+    let length = C::copy(from, to, info & LENGTH);
+    info & !NOT_SENT & !LENGTH | length
 }
 
 /// Copies a message that does not fit the registers; says how many words arrive.
 #[inline(never)]
-fn deliver_long(from: Ref<Tcb>, to: Ref<Tcb>, length: usize) -> u64 {
-    let length = length.min(abi::message::MAX_LENGTH);
+fn copy_long(from: Ref<Tcb>, to: Ref<Tcb>, length: u64) -> u64 {
+    let length = (length as usize).min(abi::message::MAX_LENGTH);
     let (Some(source), Some(target)) = (Buffer::in_plain_page(from), Buffer::in_plain_page(to)) else {
         return copy_words(from, to, length) as u64;
     };

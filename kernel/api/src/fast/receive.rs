@@ -1,6 +1,6 @@
 //! Recv, Wait and their polling forms: take the signal that is there, or let the next thread run.
 
-use super::lookup;
+use super::{Care, Thorough};
 use crate::OnCore;
 use abi::syscall::Syscall;
 use capability::{Kind, Rights};
@@ -19,15 +19,15 @@ impl OnCore<'_> {
         const NB_RECV: i64 = Syscall::NBRecv as i64;
         const WAIT: i64 = Syscall::Wait as i64;
         const NB_WAIT: i64 = Syscall::NBWait as i64;
-        let Some((mut shared, thread)) = self.share() else { return false };
+        let Some(mut shared) = self.share() else { return false };
+        let thread = self.core().current.get();
         let number = thread.context.get(Register::Rdx) as i64;
         if !matches!(number, RECV | NB_RECV | WAIT | NB_WAIT) {
             return false;
         }
         let held = shared.held();
         let polling = matches!(number, NB_RECV | NB_WAIT);
-        let slots = self.ipc().slots(thread);
-        let cap = lookup(thread, slots, thread.context.get(Register::Rdi));
+        let cap = Thorough::lookup(&self.ipc(), thread, thread.context.get(Register::Rdi));
         if !cap.rights().allow(Rights::READ) {
             return false;
         }
@@ -36,7 +36,7 @@ impl OnCore<'_> {
         }
         let mut reply = None;
         if matches!(number, RECV | NB_RECV) {
-            let cap = lookup(thread, slots, thread.context.get(Register::R12));
+            let cap = Thorough::lookup(&self.ipc(), thread, thread.context.get(Register::R12));
             if !cap.is(Kind::Reply) {
                 return false;
             }
@@ -73,7 +73,6 @@ impl OnCore<'_> {
         block(thread, State::BLOCKED_ON_NOTIFICATION, notification.phys());
         notification.add_waiter(thread);
         threads.run_ready(next);
-        self.leave_for(next.0);
         true
     }
 
@@ -118,7 +117,6 @@ impl OnCore<'_> {
         }
         endpoint.add_receiver(thread);
         threads.run_ready(next);
-        self.leave_for(next.0);
         true
     }
 }

@@ -1,50 +1,90 @@
 //! ReplyRecv: the caller, or the thread whose fault was handled, gets its time back, and the server waits again.
 
-use super::{CAPS, deliver, lookup, move_context};
+use super::{Arrival, AtOnce, Care, Thorough, copy, move_context, takes};
 use crate::OnCore;
 use abi::fault::FaultType;
 use abi::message::MessageInfo;
-use capability::{Kind, Rights};
+use capability::Kind;
 use ipc::{Endpoint, bound_notification, message_info};
-use machine::Register;
+use machine::{Needs, Register};
 use memory::Ref;
 use thread::{Fault, Reply, State, Tcb};
 
+/// What a reply comes to.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub enum Replied {
+    /// The caller has its message.
+    Message(Arrival),
+    /// The handler, who waits again, answers the fault of the thread: [`OnCore::answer_fault`] is due.
+    Fault {
+        /// Whose fault it is.
+        thread: Ref<Tcb>,
+        /// Whose answer it is.
+        handler: Ref<Tcb>,
+        /// What the thread needs of the processor.
+        needs: Needs,
+    },
+}
+
 impl OnCore<'_> {
+    /// The current thread, `server`, replies through `reply_cptr` with a message of this info and receives through `cptr`.
+    /// `None` if nothing was done.
     #[inline(always)]
-    pub(crate) fn fast_reply_receive(self) -> bool {
-        let Some((mut shared, server)) = self.share() else { return false };
-        let info = server.context.get(Register::Rsi);
-        let slots = self.ipc().slots(server);
-        let cap = lookup(server, slots, server.context.get(Register::Rdi));
-        let reply_cap = lookup(server, slots, server.context.get(Register::R12));
-        if info & CAPS != 0
-            || !cap.is(Kind::Endpoint)
-            || !cap.rights().allow(Rights::READ)
-            || !reply_cap.is(Kind::Reply)
-        {
-            return false;
+    pub fn reply_at_once(self, server: Ref<Tcb>, cptr: u64, info: u64, reply_cptr: u64) -> Option<Replied> {
+        self.fast_reply_receive::<AtOnce>(server, cptr, info, reply_cptr)
+    }
+
+    /// The same with more care, for the current thread.
+    #[inline(always)]
+    pub(crate) fn reply_thoroughly(self) -> bool {
+        let server = self.core().current.get();
+        let [cptr, info, reply_cptr] =
+            [Register::Rdi, Register::Rsi, Register::R12].map(|register| server.context.get(register));
+        match self.fast_reply_receive::<Thorough>(server, cptr, info, reply_cptr) {
+            Some(Replied::Message(arrival)) => self.arrive_with_words(arrival),
+            Some(Replied::Fault { thread, handler, needs }) => self.answer_fault(thread, handler, needs),
+            None => return false,
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn fast_reply_receive<C: Care>(self, server: Ref<Tcb>, cptr: u64, info: u64, reply_cptr: u64) -> Option<Replied> {
+        if !takes::<C>(info) {
+            return None;
+        }
+        let mut shared = self.share()?;
+        let threads = self.ipc();
+        let cap = C::lookup(&threads, server, cptr);
+        let reply_cap = C::lookup(&threads, server, reply_cptr);
+        if !cap.is_receivable() || !reply_cap.is(Kind::Reply) {
+            return None;
         }
         let endpoint: Ref<Endpoint> = cap.object();
         let mut object = self.kernel.locks.objects.lock(endpoint.word(), shared.held());
         // A signal comes first, and a notification may want its time back.
         let heard = bound_notification(server).is_some_and(|it| it.is_active() || it.lent().is_some());
-        if endpoint.has_senders() || heard {
-            return false;
+        let is_alone = endpoint.is_empty();
+        if heard || !is_alone && (!C::ORDERS_QUEUES || endpoint.has_senders()) {
+            return None;
         }
         let reply: Ref<Reply> = reply_cap.object();
         let _reply = self.kernel.locks.replies.lock(reply.word(), object.held());
-        let Some(caller) = reply.thread.get().filter(|&caller| self.core().owns(caller)) else { return false };
-        let (Some(context), None) = (server.sched_context.get(), caller.sched_context.get()) else { return false };
+        let caller = reply.thread.get().filter(|&caller| self.core().owns(caller))?;
+        if caller.sched_context.get().is_some() {
+            return None;
+        }
+        // The server's own (T3).
+        let context = self.core().current_context.get();
         // Then its thread is a caller that waits for it (T6).
         if !reply.is_newest_of(context) {
-            return false;
+            return None;
         }
-        let threads = self.ipc();
-        let Some(space) = threads.space(caller) else { return false };
+        let needs = C::needs(&threads, caller)?;
         let faulty = !caller.fault.get().is_none();
-        if !threads.runs_next(server, caller) || faulty && !goes_on(caller, message_info(server)) {
-            return false;
+        if !threads.runs_next(server, caller) || faulty && !goes_on(caller, info) {
+            return None;
         }
 
         Reply::pop(reply, context);
@@ -55,27 +95,31 @@ impl OnCore<'_> {
         server.reply.set(Some(reply));
         server.blocked_on.set(endpoint.phys());
         server.state.set(State::BLOCKED_ON_RECEIVE);
-        endpoint.add_receiver(server);
-        if faulty {
-            self.answer(caller, server);
+        if is_alone {
+            endpoint.add_first_receiver(server);
         } else {
-            deliver(server, caller, info, 0);
+            endpoint.add_receiver(server);
         }
-        self.continue_as(caller, space);
-        true
+        if faulty {
+            return Some(Replied::Fault { thread: caller, handler: server, needs });
+        }
+        let info = copy::<C>(server, caller, info);
+        Some(Replied::Message(Arrival { thread: caller, needs, badge: 0, info }))
     }
 
-    /// Applies the answer of `handler` to the fault of `thread`, which goes on where it was restarted.
-    #[inline(never)]
-    fn answer(self, thread: Ref<Tcb>, handler: Ref<Tcb>) {
-        self.ipc().answer_fault(thread, handler, message_info(handler));
+    /// Applies the answer of `handler` to the fault of `thread`, which runs next, where it was restarted.
+    #[inline(always)]
+    pub fn answer_fault(self, thread: Ref<Tcb>, handler: Ref<Tcb>, needs: Needs) {
+        let ipc = self.ipc();
+        ipc.answer_fault(thread, handler, message_info(handler));
         thread.fault.set(Fault::NONE);
         thread.context.restart();
+        ipc.run(thread, needs);
     }
 }
 
 /// Whether the answer `info` lets a faulty thread go on, on the time that comes back.
 #[inline(always)]
-fn goes_on(thread: Ref<Tcb>, info: MessageInfo) -> bool {
-    thread.fault.get().kind() != FaultType::Timeout && info.label() == 0
+fn goes_on(thread: Ref<Tcb>, info: u64) -> bool {
+    thread.fault.get().kind() != FaultType::Timeout && MessageInfo::from_word(info).label() == 0
 }

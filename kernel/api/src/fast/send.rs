@@ -1,6 +1,6 @@
 //! Send and NBSend: a message to a thread that waits for one, a signal, or nothing at all; and the signal of an interrupt.
 
-use super::{CAPS, deliver, lookup};
+use super::{CAPS, Care, Thorough, copy};
 use crate::OnCore;
 use abi::syscall::Syscall;
 use capability::{Cap, Kind, Rights};
@@ -30,14 +30,13 @@ fn unusable() -> Cap {
 }
 
 impl OnCore<'_> {
-    /// The current thread sends through `cptr` (Send or NBSend) a message with this info, where nobody but
+    /// The current thread, `sender`, sends through `cptr` (Send or NBSend) a message with this info, where nobody but
     /// itself notices: nobody is there, or a signal is kept. The answer is null then. Otherwise nothing was done, and the
     /// answer is the capability for [`send`](Self::send) to use.
     #[inline(always)]
-    pub fn send_lightly(self, cptr: u64, info: u64, blocking: Blocking) -> Cap {
+    pub fn send_lightly(self, sender: Ref<Tcb>, cptr: u64, info: u64, blocking: Blocking) -> Cap {
         // Most of the sender's registers are still where the user left them: a recall could not put them back. So no waiting.
         let Some(mut shared) = self.kernel.locks.existence.share_at_once(self.core().index) else { return UNUSABLE };
-        let sender = self.core().current.get();
         match self.ipc().slots_at_hand(sender).get(cptr) {
             Some(slot) => self.send_by(slot.cap(), info, blocking, shared.held()),
             None => self.send_by_steps(cptr, info, blocking, shared.held()),
@@ -48,7 +47,7 @@ impl OnCore<'_> {
     #[inline(never)]
     fn send_by_steps(self, cptr: u64, info: u64, blocking: Blocking, held: &mut Held<'_, Existence>) -> Cap {
         let sender = self.core().current.get();
-        let cap = lookup(sender, self.ipc().slots(sender), cptr);
+        let cap = Thorough::lookup(&self.ipc(), sender, cptr);
         self.send_by(cap, info, blocking, held)
     }
 
@@ -81,13 +80,14 @@ impl OnCore<'_> {
     /// The current thread sends to a thread that waits, through `cap`, as [`send_lightly`](Self::send_lightly) found it.
     #[inline(always)]
     pub(crate) fn fast_send(self, mut cap: Cap) -> bool {
-        let Some((mut shared, sender)) = self.share() else { return false };
+        let Some(mut shared) = self.share() else { return false };
+        let sender = self.core().current.get();
         let info = sender.context.get(Register::Rsi);
         if sync::CORES > 1 {
             // Another core may have changed the slot in between, or had the instance to itself when this one looked.
             let is_send = sender.context.get(Register::Rdx) as i64 == Syscall::Send as i64;
             let blocking = if is_send { Blocking::Yes } else { Blocking::No };
-            cap = lookup(sender, self.ipc().slots(sender), sender.context.get(Register::Rdi));
+            cap = Thorough::lookup(&self.ipc(), sender, sender.context.get(Register::Rdi));
             cap = self.send_by(cap, info, blocking, shared.held());
             if cap.is_null() {
                 return true;
@@ -103,7 +103,8 @@ impl OnCore<'_> {
     #[inline(always)]
     pub(crate) fn fast_interrupt(self, vector: u8) -> bool {
         let (Vector::User(_) | Vector::Doorbell(_)) = classify(vector) else { return false };
-        let Some((mut shared, current)) = self.share() else { return false };
+        let Some(mut shared) = self.share() else { return false };
+        let current = self.core().current.get();
         let ipc = self.ipc();
         let Some(elapsed) = ipc.elapsed() else { return false };
         // Also if the signal turns out to be the slow path's: it counts on from here.
@@ -172,7 +173,8 @@ impl OnCore<'_> {
             let _reply = self.kernel.locks.replies.lock(reply.word(), object.held());
             reply.thread.set(None);
         }
-        deliver(sender, receiver, info, cap.badge());
+        receiver.context.set(Register::Rsi, copy::<Thorough>(sender, receiver, info));
+        receiver.context.set(Register::Rdi, cap.badge());
         self.wake(sender, receiver, wake);
         true
     }
@@ -181,8 +183,5 @@ impl OnCore<'_> {
     fn wake(self, current: Ref<Tcb>, thread: Ref<Tcb>, wake: Wake) {
         thread.state.set(State::RUNNING);
         self.ipc().wake(current, thread, wake);
-        if let Wake::Switch(_) = wake {
-            self.leave_for(thread);
-        }
     }
 }

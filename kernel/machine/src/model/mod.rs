@@ -13,15 +13,15 @@ mod tests;
 
 pub use event::Event;
 
-use crate::{AddressSpace, Context, FpuState, Polarity, Trigger};
+use crate::space::Met;
+use crate::{AddressSpace, FpuState, Needs, Polarity, Trigger};
 use core::cell::{Cell, RefCell};
 use core::fmt;
-use core::ptr;
 use ipi::route::Summons;
 use ports::Ports;
 
-/// Address-space value that no address space has.
-const NO_ADDRESS_SPACE: u64 = u64::MAX;
+/// What no address space has in CR3.
+const NO_ADDRESS_SPACE: u64 = 1 << 51;
 
 /// One modelled core.
 #[derive(Debug)]
@@ -32,14 +32,12 @@ pub struct Machine {
     now: Cell<u64>,
     ticks_per_us: Cell<u64>,
     deadline: Cell<u64>,
-    address_space: Cell<u64>,
-    asid: Cell<u16>,
+    met: Cell<Met>,
     bases: Cell<(u64, u64)>,
-    fpu_on: Cell<bool>,
     fpu_words: Cell<[u64; 64]>,
     pending_interrupt: Cell<bool>,
     fault_address: Cell<u64>,
-    current_context: Cell<*const Context>,
+    current: Cell<u64>,
     on_interrupt_core: Responder,
 }
 
@@ -87,27 +85,36 @@ impl Machine {
 
     /// Makes the tables at `top_table_phys` current.
     pub fn set_address_space(&self, top_table_phys: u64, asid: u16) {
-        if self.address_space.get() == top_table_phys && self.asid.get() == asid {
-            return;
-        }
-        self.address_space.set(top_table_phys);
-        self.asid.set(asid);
-        self.log(Event::AddressSpace { top_table_phys, asid });
+        self.load(self.address_space(top_table_phys, asid));
     }
 
     /// The tables at `top_table_phys` as [`Machine::load`] takes them.
-    pub fn address_space(&self, top_table_phys: u64, asid: u16) -> Option<AddressSpace> {
+    pub fn address_space(&self, top_table_phys: u64, asid: u16) -> AddressSpace {
         AddressSpace::new(top_table_phys, asid)
     }
 
     /// As [`Machine::set_address_space`], prepared.
     pub fn load(&self, space: AddressSpace) {
-        self.set_address_space(space.word() - space.tag(), space.tag() as u16);
+        let met = self.met.get();
+        if met.space() != space {
+            self.met.set(met.with_space(space));
+            self.log(Event::AddressSpace { top_table_phys: space.table(), asid: space.tag() });
+        }
+    }
+
+    /// Meets `needs` if no more is missing than an address space; otherwise does nothing and says `false`.
+    pub fn meet(&self, needs: Needs) -> bool {
+        let met = self.met.get();
+        if met.meets(needs) || met.meets_elsewhere(needs) {
+            self.load(needs.space());
+            return true;
+        }
+        false
     }
 
     /// Physical address of the current top-level table.
     pub fn current_address_space(&self) -> u64 {
-        self.address_space.get()
+        self.met.get().space().table()
     }
 
     /// Forgets the translation of one page.
@@ -165,35 +172,44 @@ impl Machine {
 
     /// Loads the user's FS and GS bases.
     pub fn load_bases(&self, fs: u64, gs: u64) {
+        self.met.set(self.met.get().with_gs_base(gs));
         if self.bases.replace((fs, gs)) != (fs, gs) {
             self.log(Event::LoadBases { fs, gs });
         }
     }
 
+    /// Loads the user's FS base, where GS needs no change.
+    pub fn load_fs_base(&self, fs: u64) -> bool {
+        self.load_bases(fs, self.bases.get().1);
+        true
+    }
+
     /// Saves the FPU's registers to `state`; the FPU must be enabled.
     pub fn fpu_save(&self, state: &FpuState) {
-        assert!(self.fpu_on.get(), "fpu_save with CR0.TS set raises #NM in the kernel");
+        assert!(self.met.get().fpu_is_on(), "fpu_save with CR0.TS set raises #NM in the kernel");
         state.overwrite(&self.fpu_words.get());
         self.log(Event::FpuSave);
     }
 
     /// Loads the FPU's registers from `state`; the FPU must be enabled.
     pub fn fpu_restore(&self, state: &FpuState) {
-        assert!(self.fpu_on.get(), "fpu_restore with CR0.TS set raises #NM in the kernel");
+        assert!(self.met.get().fpu_is_on(), "fpu_restore with CR0.TS set raises #NM in the kernel");
         self.fpu_words.set(state.words());
         self.log(Event::FpuRestore);
     }
 
     /// Lets FPU instructions run.
     pub fn fpu_enable(&self) {
-        if !self.fpu_on.replace(true) {
+        if !self.met.get().fpu_is_on() {
+            self.met.set(self.met.get().with_fpu_on());
             self.log(Event::FpuEnable);
         }
     }
 
     /// Makes the next FPU instruction raise #NM.
     pub fn fpu_disable(&self) {
-        if self.fpu_on.replace(false) {
+        if self.met.get().fpu_is_on() {
+            self.met.set(self.met.get().with_fpu_off());
             self.log(Event::FpuDisable);
         }
     }
@@ -217,9 +233,9 @@ impl Machine {
         panic!("the modelled core parks");
     }
 
-    /// Names the context that the next kernel entry saves to and the next exit restores.
-    pub fn set_current_context(&self, context: *const Context) {
-        self.current_context.set(context);
+    /// Names the thread, by its address, that the next kernel entry saves to and the next exit restores from.
+    pub fn set_current(&self, thread: u64) {
+        self.current.set(thread);
     }
 }
 
@@ -234,14 +250,12 @@ impl Machine {
             now: Cell::new(0),
             ticks_per_us: Cell::new(1000),
             deadline: Cell::new(u64::MAX),
-            address_space: Cell::new(NO_ADDRESS_SPACE),
-            asid: Cell::new(0),
+            met: Cell::new(Met::at_start(NO_ADDRESS_SPACE)),
             bases: Cell::new((0, 0)),
-            fpu_on: Cell::new(false),
             fpu_words: Cell::new([0; 64]),
             pending_interrupt: Cell::new(false),
             fault_address: Cell::new(0),
-            current_context: Cell::new(ptr::null()),
+            current: Cell::new(0),
             on_interrupt_core: Responder::default(),
         }
     }
@@ -297,7 +311,7 @@ impl Machine {
 
     /// The current address-space identifier.
     pub fn current_asid(&self) -> u16 {
-        self.asid.get()
+        self.met.get().space().tag()
     }
 
     /// The loaded FS and GS bases.
@@ -307,7 +321,7 @@ impl Machine {
 
     /// Whether FPU instructions run.
     pub fn is_fpu_enabled(&self) -> bool {
-        self.fpu_on.get()
+        self.met.get().fpu_is_on()
     }
 
     /// The FPU's registers.
@@ -330,9 +344,9 @@ impl Machine {
         self.fault_address.set(address);
     }
 
-    /// What [`Machine::set_current_context`] was given last.
-    pub fn current_context(&self) -> *const Context {
-        self.current_context.get()
+    /// What [`Machine::set_current`] was given last.
+    pub fn current(&self) -> u64 {
+        self.current.get()
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) unsafe fn write(fs: u64, gs: u64) {
     }
 }
 
-/// Whether FS and GS still hold the sentinel.
+/// Whether FS and GS still hold the sentinel. No selector that can be loaded is greater, so nothing else has its sum.
 #[inline(always)]
 fn is_sealed() -> bool {
     let (fs, gs): (u32, u32);
@@ -54,29 +54,38 @@ fn is_sealed() -> bool {
     unsafe {
         asm!("mov {0:e}, fs", "mov {1:e}, gs", out(reg) fs, out(reg) gs, options(nomem, nostack, preserves_flags));
     }
-    let sentinel = u32::from(selector::SENTINEL);
-    (fs ^ sentinel) | (gs ^ sentinel) == 0
+    fs + gs == 2 * u32::from(selector::SENTINEL)
 }
 
 impl Machine {
     /// Loads the user's FS and GS bases; skipped while they are the loaded ones. The caller keeps them canonical.
-    #[inline(always)]
+    #[inline]
     pub fn load_bases(&self, fs: u64, gs: u64) {
-        if self.gs_base.get() != gs || !is_sealed() {
-            return self.reload_bases(fs, gs);
+        if self.gs_base.get() != gs || !self.load_fs_base(fs) {
+            self.reload_bases(fs, gs);
         }
-        // Threads differ in FS as a rule (it points at their thread-local block), in GS hardly ever.
+    }
+
+    /// Loads the user's FS base, where GS needs no change; says `false` and does nothing if the user loaded a selector.
+    #[inline(always)]
+    pub fn load_fs_base(&self, fs: u64) -> bool {
+        if !is_sealed() {
+            return false;
+        }
+        // Threads differ in FS as a rule: it points at their thread-local block.
         if self.fs_base.get() != fs {
             self.fs_base.set(fs);
             // SAFETY: the caller keeps the base canonical, and the kernel does not use FS.
             unsafe { Msr::new(IA32_FS_BASE).write(fs) };
         }
+        true
     }
 
     #[cold]
     fn reload_bases(&self, fs: u64, gs: u64) {
         self.fs_base.set(fs);
         self.gs_base.set(gs);
+        self.met.set(self.met.get().with_gs_base(gs));
         // SAFETY: this core runs on `self.cpu`'s tables, in the kernel, with interrupts off.
         unsafe {
             if !is_sealed() {

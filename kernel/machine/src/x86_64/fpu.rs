@@ -15,7 +15,8 @@ impl Machine {
     /// Lets FPU instructions run.
     #[inline]
     pub fn fpu_enable(&self) {
-        if !self.fpu_on.replace(true) {
+        if !self.met.get().fpu_is_on() {
+            self.met.set(self.met.get().with_fpu_on());
             // SAFETY: clears CR0.TS, nothing else.
             unsafe { asm!("clts", options(nomem, nostack, preserves_flags)) };
         }
@@ -24,8 +25,8 @@ impl Machine {
     /// Makes the next FPU instruction raise #NM.
     #[inline]
     pub fn fpu_disable(&self) {
-        if self.fpu_on.get() {
-            self.fpu_on.set(false);
+        if self.met.get().fpu_is_on() {
+            self.met.set(self.met.get().with_fpu_off());
             set_task_switched();
         }
     }
@@ -33,7 +34,7 @@ impl Machine {
     /// Saves the FPU's registers to `state`; the FPU must be enabled.
     #[inline]
     pub fn fpu_save(&self, state: &FpuState) {
-        debug_assert!(self.fpu_on.get());
+        debug_assert!(self.met.get().fpu_is_on());
         let area = core::ptr::from_ref(state).cast_mut();
         // SAFETY: 512 aligned bytes, in cells.
         unsafe { asm!("fxsave64 [{}]", in(reg) area, options(nostack, preserves_flags)) };
@@ -45,7 +46,7 @@ impl Machine {
     /// show one thread another's. Loading any operand first overwrites them.
     #[inline]
     pub fn fpu_restore(&self, state: &FpuState) {
-        debug_assert!(self.fpu_on.get());
+        debug_assert!(self.met.get().fpu_is_on());
         let any: u32 = 0;
         let area = core::ptr::from_ref(state);
         // SAFETY: `FpuState` never holds reserved MXCSR bits, so this cannot fault; the kernel has no FPU state to lose.

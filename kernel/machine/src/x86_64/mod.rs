@@ -18,7 +18,8 @@ mod start;
 
 pub use start::start;
 
-use crate::{Context, Cpu};
+use crate::Cpu;
+use crate::space::Met;
 use console::Console;
 use core::arch::asm;
 use core::arch::x86_64::_rdtsc;
@@ -38,12 +39,10 @@ pub struct Machine {
     local_apic: LocalApic,
     io_apic: RefCell<Option<IoApic>>,
     console: Console,
-    /// CR3 as last written, without the no-flush bit.
-    address_space: Cell<u64>,
+    met: Cell<Met>,
     tagging: paging::Tagging,
     fs_base: Cell<u64>,
     gs_base: Cell<u64>,
-    fpu_on: Cell<bool>,
     /// A machine never leaves its core.
     not_send: PhantomData<*const ()>,
 }
@@ -110,12 +109,13 @@ impl Machine {
         Cr2::read_raw()
     }
 
-    /// Names the context that the next kernel entry saves to and the next exit restores.
-    #[inline]
-    pub fn set_current_context(&self, context: *const Context) {
+    /// Names the thread, by its address, that the next kernel entry saves to and the next exit restores from: the entry
+    /// stubs know where its context lies.
+    #[inline(always)]
+    pub fn set_current(&self, thread: u64) {
         // SAFETY: GS is the kernel's and names `self.cpu`.
         unsafe {
-            asm!("mov gs:[{offset}], {}", in(reg) context, offset = const core::mem::offset_of!(Cpu, current),
+            asm!("mov gs:[{offset}], {}", in(reg) thread, offset = const core::mem::offset_of!(Cpu, current),
                 options(nostack, preserves_flags));
         }
     }

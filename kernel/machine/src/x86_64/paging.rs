@@ -5,15 +5,13 @@
 //! Kernel pages are global and survive everything here; they never change.
 
 use super::Machine;
-use crate::AddressSpace;
 use crate::context::is_canonical;
+use crate::{AddressSpace, Needs};
 use core::arch::asm;
 use manifest::handoff::features;
 use x86_64::VirtAddr;
 use x86_64::instructions::tlb::{self, InvPcidCommand, Pcid};
 
-/// CR3 bit 63 on a write: keep the tag's translations.
-const KEEP: u64 = 1 << 63;
 /// Bits of CR3 that are the tag.
 const TAG_MASK: u64 = 0xfff;
 
@@ -61,32 +59,45 @@ impl Machine {
     /// reused, [`Machine::flush_asid`] is due.
     #[inline]
     pub fn set_address_space(&self, top_table_phys: u64, asid: u16) {
-        let tag = self.tagging.tag(asid);
-        let value = top_table_phys | tag;
-        if self.address_space.replace(value) != value {
-            write_root(if tag == 0 { value } else { value | KEEP });
-        }
+        self.load(self.address_space(top_table_phys, asid));
     }
 
     /// The tables at `top_table_phys` as [`Machine::load`] takes them.
     #[inline]
-    pub fn address_space(&self, top_table_phys: u64, asid: u16) -> Option<AddressSpace> {
+    pub fn address_space(&self, top_table_phys: u64, asid: u16) -> AddressSpace {
         AddressSpace::new(top_table_phys, self.tagging.tag(asid) as u16)
     }
 
     /// As [`Machine::set_address_space`], prepared.
-    #[inline(always)]
+    #[inline]
     pub fn load(&self, space: AddressSpace) {
-        if self.address_space.get() != space.word() {
-            self.address_space.set(space.word());
-            write_root(if space.tag() == 0 { space.word() } else { space.word() | KEEP });
+        let met = self.met.get();
+        if met.space() != space {
+            self.met.set(met.with_space(space));
+            write_root(space.word());
         }
+    }
+
+    /// Meets `needs` if no more is missing than an address space; otherwise does nothing and says `false`.
+    #[inline(always)]
+    pub fn meet(&self, needs: Needs) -> bool {
+        let met = self.met.get();
+        if met.meets(needs) {
+            return true;
+        }
+        if !met.meets_elsewhere(needs) {
+            return false;
+        }
+        // Neither has anything unusual, so both words are what goes into CR3.
+        self.met.set(met.with_space(needs.space()));
+        write_root(needs.space().word());
+        true
     }
 
     /// Physical address of the current top-level table.
     #[inline]
     pub fn current_address_space(&self) -> u64 {
-        self.address_space.get() & !TAG_MASK
+        self.met.get().space().table()
     }
 
     /// Forgets the translation of the page at `vaddr` in `asid`.
@@ -105,7 +116,9 @@ impl Machine {
     pub fn flush_asid(&self, asid: u16, top_table_phys: u64) {
         match self.tagging {
             // Without tags only the current address space is in the cache.
-            Tagging::None if self.current_address_space() == top_table_phys => write_root(self.address_space.get()),
+            Tagging::None if self.current_address_space() == top_table_phys => {
+                write_root(self.met.get().space().word())
+            }
             Tagging::None => {}
             Tagging::Pcid => self.invalidate_tagged(asid, InvPcidCommand::Single),
         }
@@ -114,7 +127,7 @@ impl Machine {
     /// Forgets every translation but the kernel's global ones.
     pub fn flush_all(&self) {
         match self.tagging {
-            Tagging::None => write_root(self.address_space.get()),
+            Tagging::None => write_root(self.met.get().space().word()),
             // SAFETY: `Pcid` is chosen only if the processor has the instruction.
             Tagging::Pcid => unsafe { tlb::flush_pcid(InvPcidCommand::AllExceptGlobal) },
         }

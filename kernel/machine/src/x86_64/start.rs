@@ -12,6 +12,7 @@ use crate::context::{
     FLAGS_ALIGNMENT, FLAGS_DIRECTION, FLAGS_INTERRUPT, FLAGS_IO_PRIVILEGE, FLAGS_NESTED, FLAGS_RESUME, FLAGS_TRAP,
 };
 use crate::cpu::{Cpu, TaskState};
+use crate::space::Met;
 use crate::{gate, selector};
 use core::arch::asm;
 use core::arch::x86_64::__cpuid;
@@ -82,11 +83,10 @@ pub unsafe fn start(cpu: &'static Cpu, handoff: &'static Handoff, core_index: us
         local_apic,
         io_apic: RefCell::new(io_apic),
         console: Console::open(handoff, core_index),
-        address_space: Cell::new(paging::read_root()),
+        met: Cell::new(Met::at_start(paging::read_root())),
         tagging,
         fs_base: Cell::new(0),
         gs_base: Cell::new(0),
-        fpu_on: Cell::new(false),
         not_send: PhantomData,
     }
 }

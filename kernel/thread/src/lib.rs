@@ -5,7 +5,8 @@
 //! `docs/invariants.md` (run queue ↔ state, refill sums, acyclic reply chains). It knows nothing of messages: where a
 //! budget's end must become a fault message, [`Budget::Timeout`] says so and the caller sends it.
 //!
-//! Tests: `kernel/image/tests/instance`, on the host model, with an audit of the invariants after every entry.
+//! Tests: `tests/` of this crate runs the layer against [`spec`], its specification, operation by operation;
+//! `kernel/image/tests/instance` runs whole instances, with an audit of the invariants after every entry.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
@@ -24,6 +25,8 @@ mod roots;
 mod sched_context;
 mod schedule;
 mod shortcut;
+#[cfg(not(target_os = "none"))]
+pub mod spec;
 mod state;
 mod tcb;
 mod time;

@@ -496,6 +496,8 @@ impl Threads<'_> {
             self.dequeue(thread);
             if self.core.current_context.get() == context {
                 self.commit_time();
+                // The timer was set for the old budget.
+                self.core.reprogram.set(true);
             }
         }
         context.home.set(home);

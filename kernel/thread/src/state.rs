@@ -2,7 +2,7 @@
 
 /// State of a thread; one byte, any value readable.
 #[repr(transparent)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct State(u8);
 
 impl State {

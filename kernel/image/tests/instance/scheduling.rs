@@ -30,6 +30,14 @@ fn the_most_important_thread_runs() {
 }
 
 #[test]
+fn whoever_is_given_less_time_while_it_runs_is_interrupted_when_that_is_over() {
+    let system = System::new();
+    system.configure(slot::SC, 1_000, 10_000, 0).ok();
+    assert_eq!(system.current(), system.root());
+    assert!(system.machine().deadline() <= system.machine().now() + 1_000_000);
+}
+
+#[test]
 fn equals_take_turns_by_the_timer() {
     let system = System::new();
     let threads = [system.thread(10), system.thread(10), system.thread(10)];

@@ -39,7 +39,7 @@ fuzz_target!(|input: &[u8]| {
             2 => small << 32 | 8,
             _ => u64::from(step[5]) << 56 | small,
         };
-        match step[0] % 6 {
+        match step[0] % 7 {
             0 => memory[place % WORDS].store(value, Relaxed),
             1 => {
                 // Control words of both rings.
@@ -60,6 +60,9 @@ fuzz_target!(|input: &[u8]| {
                     assert_eq!(message.bytes.copy_to(&mut copy), message.bytes.len());
                     assert!(message.bytes.len() <= longest * 2 + 16);
                 }
+            }
+            5 => {
+                let _ = honest.inward.try_receive_words::<2>(step[5].into());
             }
             _ => {
                 assert!(honest.inward.batch().count() <= WORDS);

@@ -124,6 +124,40 @@ mod tests {
     }
 
     #[test]
+    fn words_of_an_expected_kind_are_taken_and_other_messages_left() {
+        let memory = memory();
+        let (mut left, mut right) = both(&memory);
+        assert_eq!(right.inward.try_receive_words::<1>(3), Ok(None), "nothing is there");
+        for number in 0..500 {
+            left.out.try_send_words(3, &[number, !number, 7]).unwrap();
+            assert_eq!(right.inward.try_receive_words::<2>(3), Ok(None), "of another length");
+            assert_eq!(right.inward.try_receive_words::<3>(4), Ok(None), "of another kind");
+            assert_eq!(right.inward.try_receive_words(3), Ok(Some([number, !number, 7])));
+            assert_eq!(right.inward.try_receive_words::<3>(3), Ok(None), "taken once");
+        }
+        let long = [9; 64 - 1];
+        left.out.try_send_words(5, &long).unwrap();
+        assert_eq!(right.inward.try_receive_words(5), Ok(Some(long)), "more than a quarter of the ring");
+        left.out.send(PAD - 1, b"not a word").unwrap();
+        assert_eq!(right.inward.try_receive_words::<0>(PAD), Ok(None));
+        assert_eq!(right.inward.try_receive_words::<2>(PAD - 1), Ok(None));
+        assert_eq!(right.inward.try_receive().unwrap().unwrap().bytes.len(), 10);
+        assert_eq!(left.out.figures().bytes, right.inward.figures().bytes);
+        assert_eq!(left.out.figures().bytes, 500 * 24 + 63 * 8 + 10);
+    }
+
+    #[test]
+    fn a_reader_that_is_behind_gives_room_back_before_it_has_read_everything() {
+        let memory = memory();
+        let (mut left, mut right) = both(&memory);
+        let full = (0..).take_while(|_| left.out.try_send_words(1, &[0]).is_ok()).count();
+        let taken = (0..).take_while(|_| {
+            right.inward.try_receive_words::<1>(1).unwrap().is_some() && left.out.try_send_words(1, &[0]).is_err()
+        });
+        assert!(taken.count() <= full / 2, "at most half of it is held");
+    }
+
+    #[test]
     fn a_full_ring_says_so_and_goes_on_when_room_is_released() {
         let memory = memory();
         let (mut left, mut right) = both(&memory);

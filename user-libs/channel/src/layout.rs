@@ -92,7 +92,7 @@ impl<'a> Ring<'a> {
 /// Words of a record whose payload has `bytes` bytes.
 #[inline]
 pub(crate) fn record_words(bytes: usize) -> u64 {
-    1 + bytes.div_ceil(8) as u64
+    1 + ((bytes as u64 + 7) >> 3)
 }
 
 /// The header word of a record.
@@ -105,4 +105,16 @@ pub(crate) fn header(kind: u32, bytes: usize) -> u64 {
 #[inline]
 pub(crate) fn split_header(word: u64) -> (u32, usize) {
     ((word >> 32) as u32, word as u32 as usize)
+}
+
+/// Bytes behind a payload of `bytes` bytes, up to the next whole word.
+#[inline]
+pub(crate) fn slack(bytes: usize) -> u64 {
+    (bytes as u64).wrapping_neg() & 7
+}
+
+/// Bytes of payload before position `position`: what is left of the words when the headers of so many messages and
+/// `unused` bytes are taken off. So sending and receiving count messages only.
+pub(crate) fn payload(position: u64, messages: u64, unused: u64) -> u64 {
+    position.wrapping_sub(messages).wrapping_mul(8).wrapping_sub(unused)
 }

@@ -1,13 +1,17 @@
 //! The writing end of a ring.
 //!
-//! Records are written behind the private `tail` and become visible together when [`Producer::flush`] publishes it.
+//! Records are written behind this end's position and become visible together when [`Producer::flush`] publishes it.
+//!
+//! What is known to be free is kept as a slice, `room`, up to the end of the ring: the usual message needs one check of
+//! its length. Everything else (padding, looking at the consumer's position, whatever a peer may do wrong) is care.
 
 use crate::Figures;
 use crate::bell::Bell;
 use crate::error::{PeerError, SendError};
-use crate::layout::{PAD, Ring, header, record_words};
+use crate::layout::{PAD, Ring, header, payload, record_words, slack};
 use crate::shared::WordWriter;
 use core::sync::atomic::{
+    AtomicU64,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
     fence,
 };
@@ -16,15 +20,22 @@ use core::sync::atomic::{
 pub struct Producer<'a, B> {
     ring: Ring<'a>,
     bell: B,
-    /// Position behind the last record written. Only this end moves it; its shared copy is never read back.
-    tail: u64,
-    /// What has been published of `tail`.
+    /// Words that may be written, from this end's position on.
+    room: &'a [AtomicU64],
+    /// Position behind `room`; that behind the last record written is `room.len()` words before it. Never read back from
+    /// shared memory.
+    end: u64,
+    /// What has been published of this end's position.
     published: u64,
     /// Last believed position of the consumer.
     head: u64,
     broken: Option<PeerError>,
     greeted: Greeted,
-    figures: Figures,
+    messages: u64,
+    /// Bytes of the records so far that were neither header nor payload.
+    unused: u64,
+    rings: u64,
+    waits: u64,
 }
 
 #[derive(PartialEq)]
@@ -36,8 +47,11 @@ enum Greeted {
 impl<'a, B: Bell> Producer<'a, B> {
     pub(crate) fn new(ring: Ring<'a>, bell: B) -> Self {
         ring.producer_hello.store(ring.greeting(), Relaxed);
-        let figures = Figures::default();
-        Self { ring, bell, tail: 0, published: 0, head: 0, broken: None, greeted: Greeted::No, figures }
+        let (room, end, published, head): (&[AtomicU64], _, _, _) = (&[], 0, 0, 0);
+        let (broken, greeted, messages, unused, rings, waits) = (None, Greeted::No, 0, 0, 0, 0);
+        let mut new = Self { ring, bell, room, end, published, head, broken, greeted, messages, unused, rings, waits };
+        new.go_on_at(0);
+        new
     }
 
     /// Longest message, in bytes.
@@ -47,7 +61,8 @@ impl<'a, B: Bell> Producer<'a, B> {
 
     /// What has been sent so far.
     pub fn figures(&self) -> Figures {
-        self.figures
+        let Self { messages, unused, rings, waits, .. } = *self;
+        Figures { messages, bytes: payload(self.tail(), messages, unused), rings, waits }
     }
 
     /// Writes a message; the peer sees it at the next [`flush`](Self::flush). Fails with [`SendError::Full`] rather than wait.
@@ -59,23 +74,29 @@ impl<'a, B: Bell> Producer<'a, B> {
     }
 
     /// As [`try_push`](Self::try_push), for a message whose length the program's text says: no loop and, as long as room
-    /// is known of and the end of the ring is not in the way, little to check.
+    /// is known of and the end of the ring is not in the way, one check.
     #[inline]
     pub fn try_push_words<const WORDS: usize>(&mut self, kind: u32, words: &[u64; WORDS]) -> Result<(), SendError> {
-        let (index, needed) = (self.ring.index(self.tail), 1 + WORDS);
-        let roomy = self.broken.is_none() && kind != PAD && self.free() >= needed as u64;
-        let Some(room) = self.ring.data.get(index..index + needed).filter(|_| roomy) else {
+        let Some((record, rest)) = self.room.split_at_checked(1 + WORDS).filter(|_| kind != PAD) else {
             return self.push_words_with_care(kind, words);
         };
-        room[0].store(header(kind, WORDS * 8), Relaxed);
-        room[1..].iter().zip(words).for_each(|(place, word)| place.store(*word, Relaxed));
-        self.tail = self.tail.wrapping_add(needed as u64);
-        self.figures.messages += 1;
-        self.figures.bytes += WORDS as u64 * 8;
+        record[0].store(header(kind, WORDS * 8), Relaxed);
+        record[1..].iter().zip(words).for_each(|(place, word)| place.store(*word, Relaxed));
+        self.room = rest;
+        self.messages += 1;
+        Ok(())
+    }
+
+    /// As [`try_push_words`](Self::try_push_words), and publishes it.
+    #[inline]
+    pub fn try_send_words<const WORDS: usize>(&mut self, kind: u32, words: &[u64; WORDS]) -> Result<(), SendError> {
+        self.try_push_words(kind, words)?;
+        self.publish();
         Ok(())
     }
 
     #[cold]
+    #[inline(never)]
     fn push_words_with_care(&mut self, kind: u32, words: &[u64]) -> Result<(), SendError> {
         let mut slot = self.try_reserve(words.len() * 8)?;
         for word in words {
@@ -101,18 +122,20 @@ impl<'a, B: Bell> Producer<'a, B> {
     /// Room for a message of up to `bytes` bytes, to be written in place.
     #[inline]
     pub fn try_reserve(&mut self, bytes: usize) -> Result<Slot<'_, 'a, B>, SendError> {
-        let (payload, words) = self.locate(bytes)?;
-        let start = self.ring.index(self.tail) + 1;
-        let room = self.ring.data.get(start..start + words as usize - 1).ok_or(SendError::TooLong)?;
-        Ok(Slot { producer: self, writer: WordWriter::new(room), limit: payload })
+        let words = record_words(bytes) as usize;
+        if self.room.len() < words {
+            self.make_room(bytes)?;
+        }
+        let place = self.room.get(1..words).ok_or(SendError::TooLong)?;
+        Ok(Slot { producer: self, writer: WordWriter::new(place), limit: bytes })
     }
 
     /// Room for a message of up to `bytes` bytes; waits for it.
     pub fn reserve(&mut self, bytes: usize) -> Result<Slot<'_, 'a, B>, SendError> {
         let mut looks = 0;
         loop {
-            match self.locate(bytes) {
-                Ok(_) => return self.try_reserve(bytes),
+            match self.make_room(bytes) {
+                Ok(()) => return self.try_reserve(bytes),
                 Err(SendError::Full) => self.wait_for_room(bytes, &mut looks)?,
                 Err(error) => return Err(error),
             }
@@ -128,49 +151,73 @@ impl<'a, B: Bell> Producer<'a, B> {
     /// the flag with `swap` means one ring for one sleep. The producer's own sleep is the mirror image.
     #[inline]
     pub fn flush(&mut self) {
-        if self.published == self.tail {
-            return;
+        if self.published != self.tail() {
+            self.publish();
         }
-        self.published = self.tail;
-        self.ring.tail.store(self.tail, Release);
+    }
+
+    #[inline]
+    fn publish(&mut self) {
+        let tail = self.tail();
+        self.published = tail;
+        self.ring.tail.store(tail, Release);
         if B::SLEEPS {
             fence(SeqCst);
             if self.ring.consumer_sleeps.load(Relaxed) != 0 && self.ring.consumer_sleeps.swap(0, Relaxed) != 0 {
-                self.figures.rings += 1;
+                self.rings += 1;
                 self.bell.ring();
             }
         }
     }
 
-    /// Makes room for one record at `tail` (writing a PAD record if it would cross the end): payload limit and words.
+    /// Position behind the last record written.
     #[inline]
-    fn locate(&mut self, bytes: usize) -> Result<(usize, u64), SendError> {
+    fn tail(&self) -> u64 {
+        self.end.wrapping_sub(self.room.len() as u64)
+    }
+
+    /// Makes room for one record, writing a PAD record if it would cross the end of the ring.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, bytes: usize) -> Result<(), SendError> {
         if let Some(error) = self.broken {
             return Err(error.into());
         }
         if bytes > self.max_message() {
             return Err(SendError::TooLong);
         }
-        let words = record_words(bytes);
-        let to_end = self.ring.capacity() - self.ring.index(self.tail) as u64;
+        let (tail, words) = (self.tail(), record_words(bytes));
+        let to_end = self.ring.capacity() - self.ring.index(tail) as u64;
         let needed = if words > to_end { to_end + words } else { words };
-        if self.free() < needed {
+        if self.free(tail) < needed {
             self.refresh()?;
-            if self.free() < needed {
-                return Err(SendError::Full);
-            }
+        }
+        if self.free(tail) < needed {
+            return Err(SendError::Full);
         }
         if words > to_end {
             // A PAD's length field is not read: it reaches to the end of the ring by definition.
-            self.ring.data[self.ring.index(self.tail)].store(header(PAD, 0), Relaxed);
-            self.tail = self.tail.wrapping_add(to_end);
+            self.ring.data[self.ring.index(tail)].store(header(PAD, 0), Relaxed);
+            self.unused += 8 * to_end;
+            self.go_on_at(tail.wrapping_add(to_end));
+        } else {
+            self.go_on_at(tail);
         }
-        Ok((bytes, words))
+        Ok(())
     }
 
-    #[inline]
-    fn free(&self) -> u64 {
-        self.ring.capacity() - self.tail.wrapping_sub(self.head)
+    /// Makes `tail` this end's position.
+    fn go_on_at(&mut self, tail: u64) {
+        let index = self.ring.index(tail);
+        let to_end = self.ring.data.len() - index;
+        let count = to_end.min(self.free(tail) as usize);
+        self.room = self.ring.data.get(index..index + count).unwrap_or(&[]);
+        self.end = tail.wrapping_add(self.room.len() as u64);
+    }
+
+    /// Words that are free if this end's position is `tail`.
+    fn free(&self, tail: u64) -> u64 {
+        self.ring.capacity() - tail.wrapping_sub(self.head)
     }
 
     /// Looks at the consumer's position, and believes it only if it lies between the last one and our own.
@@ -191,7 +238,10 @@ impl<'a, B: Bell> Producer<'a, B> {
         Ok(())
     }
 
+    /// Nothing is written from now on.
     fn blame(&mut self, error: PeerError) -> PeerError {
+        self.end = self.tail();
+        self.room = &[];
         self.broken = Some(error);
         error
     }
@@ -213,7 +263,7 @@ impl<'a, B: Bell> Producer<'a, B> {
             let before = self.head;
             self.refresh()?;
             if self.head == before {
-                self.figures.waits += 1;
+                self.waits += 1;
                 self.bell.wait();
             }
             self.ring.producer_wants.store(0, Relaxed);
@@ -262,11 +312,14 @@ impl<B: Bell> Slot<'_, '_, B> {
             return Err(SendError::ReservedKind);
         }
         let (producer, bytes) = (self.producer, self.writer.len());
-        let index = producer.ring.index(producer.tail);
-        producer.ring.data[index].store(header(kind, bytes), Relaxed);
-        producer.tail = producer.tail.wrapping_add(record_words(bytes));
-        producer.figures.messages += 1;
-        producer.figures.bytes += bytes as u64;
+        let record = producer.room.split_at_checked(record_words(bytes) as usize);
+        let (Some((first, _)), Some((_, rest))) = (producer.room.split_first(), record) else {
+            return Err(SendError::TooLong);
+        };
+        first.store(header(kind, bytes), Relaxed);
+        producer.room = rest;
+        producer.messages += 1;
+        producer.unused += slack(bytes);
         Ok(())
     }
 }

@@ -60,6 +60,13 @@ impl<'a> Bytes<'a> {
         Self { words, len: len.min(words.len() * 8) }
     }
 
+    /// The first `len` bytes of words that are just as many as these need.
+    #[inline]
+    pub(crate) fn exactly(words: &'a [AtomicU64], len: usize) -> Self {
+        debug_assert_eq!(words.len(), len.div_ceil(8));
+        Self { words, len }
+    }
+
     /// Length in bytes.
     #[inline]
     pub fn len(self) -> usize {

@@ -1,7 +1,7 @@
 //! A byte stream over a ring: messages of kind [`DATA`] carry bytes, one of kind [`END`] closes the stream.
 
 use crate::bell::Bell;
-use crate::consumer::{Consumer, Located};
+use crate::consumer::{Consumer, Message};
 use crate::error::{PeerError, SendError};
 use crate::producer::Producer;
 
@@ -39,7 +39,7 @@ impl<'a, B: Bell> StreamWriter<'a, B> {
 /// Reads a stream from a ring.
 pub struct StreamReader<'a, B: Bell> {
     consumer: Consumer<'a, B>,
-    current: Option<Located>,
+    current: Option<Message<'a>>,
     offset: usize,
     ended: bool,
 }
@@ -54,13 +54,13 @@ impl<'a, B: Bell> StreamReader<'a, B> {
     pub fn read(&mut self, target: &mut [u8]) -> Result<usize, PeerError> {
         while !target.is_empty() && !self.ended {
             let Some(current) = &self.current else {
-                let located = self.consumer.take()?;
-                self.ended = self.consumer.view(&located).kind == END;
-                self.current = Some(located);
+                let message = self.consumer.take()?;
+                self.ended = message.kind == END;
+                self.current = Some(message);
                 self.offset = 0;
                 continue;
             };
-            let count = self.consumer.view(current).bytes.copy_from(self.offset, target);
+            let count = current.bytes.copy_from(self.offset, target);
             self.offset += count;
             if count != 0 {
                 return Ok(count);

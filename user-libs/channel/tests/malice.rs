@@ -63,6 +63,7 @@ proptest! {
                 prop_assert!(seen <= 512, "a batch ends");
             }
             honest.inward.release();
+            let _ = honest.inward.try_receive_words::<3>(1);
             if let Ok(Some(message)) = honest.inward.try_receive() {
                 let mut copy = [0; 1024];
                 prop_assert!(message.bytes.copy_to(&mut copy) <= 1024);
@@ -89,6 +90,24 @@ fn each_lie_is_named() {
     assert_eq!(lie(data, 0x1_0000_0fff), Some(PeerError::Length));
     assert_eq!(lie(data, u64::MAX), Some(PeerError::Padding));
     assert_eq!(lie(65, 1), Some(PeerError::Version));
+}
+
+#[test]
+fn a_position_is_doubted_after_a_hundred_good_ones_too() {
+    for (lie, error) in [(-1i64, PeerError::Position), (129, PeerError::Position), (1, PeerError::Length)] {
+        let memory = memory();
+        let region = Region::from_words(&memory);
+        let mut honest = Duplex::open(region, Side::First, Polling).unwrap();
+        let mut peer = Duplex::open(region, Side::Second, Polling).unwrap();
+        for number in 0..100 {
+            peer.out.try_send_words(1, &[number]).unwrap();
+            assert_eq!(honest.inward.try_receive_words(1), Ok(Some([number])));
+        }
+        // The next record's header is what lies there from the last lap.
+        memory[64].store(200u64.wrapping_add_signed(lie), Relaxed);
+        assert_eq!(honest.inward.try_receive_words::<1>(1), Err(error), "{lie}");
+        assert_eq!(honest.inward.try_receive().err(), Some(error), "and for good");
+    }
 }
 
 #[test]

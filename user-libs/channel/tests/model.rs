@@ -11,6 +11,7 @@ enum Step {
     Abandon { length: usize },
     Flush,
     Take,
+    Words,
     Batch { most: usize },
     Release,
 }
@@ -18,9 +19,11 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0u32..5, 0usize..520).prop_map(|(kind, length)| Step::Push { kind, length }),
+        4 => Just(Step::Push { kind: 1, length: 16 }),
         1 => (0usize..520).prop_map(|length| Step::Abandon { length }),
         2 => Just(Step::Flush),
         3 => Just(Step::Take),
+        2 => Just(Step::Words),
         1 => (0usize..6).prop_map(|most| Step::Batch { most }),
         1 => Just(Step::Release),
     ]
@@ -65,6 +68,13 @@ proptest! {
                     unreleased = true;
                     let found = inward.try_receive().unwrap().map(|m| (m.kind, m.bytes.iter().collect::<Vec<_>>()));
                     prop_assert_eq!(found, visible.pop_front());
+                }
+                Step::Words => {
+                    unreleased = true;
+                    let found = inward.try_receive_words::<2>(1).unwrap();
+                    let expected = visible.pop_front_if(|(kind, bytes)| (*kind, bytes.len()) == (1, 16));
+                    let bytes = found.map(|words| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>());
+                    prop_assert_eq!(bytes, expected.map(|(_, bytes)| bytes));
                 }
                 Step::Batch { most } => {
                     unreleased = true;

@@ -59,7 +59,7 @@ fn ask<B: Bell + Clone>(end: Option<Duplex<'_, B>>) -> Sample {
     let mut end = end.expect("a page is large enough");
     let mut number: u64 = 0;
     let sample = count(|| {
-        end.out.send(ASK, &number.to_le_bytes()).expect("the peer is not broken");
+        end.out.try_send_words(ASK, &[number]).expect("the peer is not broken");
         let back = end.inward.receive().expect("the peer is not broken").bytes.word(0);
         assert_eq!(back, Some(number), "another number came back");
         number += 1;
@@ -76,7 +76,7 @@ fn answer<B: Bell + Clone>(end: Option<Duplex<'_, B>>) {
             return;
         }
         let number = message.bytes.word(0).unwrap_or(0);
-        end.out.send(ASK, &number.to_le_bytes()).expect("the peer is not broken");
+        end.out.try_send_words(ASK, &[number]).expect("the peer is not broken");
     }
 }
 

@@ -71,7 +71,7 @@ extern "C" fn ask_link(core: usize) -> ! {
     let mut end = links().star[0].polled(ROUND.page()).expect("a page is large enough");
     let mut number: u64 = 0;
     let sample = count(|| {
-        end.out.send(ASK, &number.to_le_bytes()).expect("the server is not broken");
+        end.out.try_send_words(ASK, &[number]).expect("the server is not broken");
         let answered = end.inward.receive().expect("the server is not broken").bytes.word(0);
         assert_eq!(answered, Some(answer(number)), "a wrong answer");
         number = answer(number);
@@ -92,7 +92,7 @@ extern "C" fn serve_links(core: usize) -> ! {
                 continue;
             }
             let number = message.bytes.word(0).unwrap_or(0);
-            end.out.send(ASK, &answer(number).to_le_bytes()).expect("no client is broken");
+            end.out.try_send_words(ASK, &[answer(number)]).expect("no client is broken");
         }
     }
     POSTS[core].finish(Sample::default())

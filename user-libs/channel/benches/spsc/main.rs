@@ -11,7 +11,7 @@
 mod rings;
 
 use criterion::{Criterion, Throughput};
-use rings::{Crossbeam, Queue, Ring, Rtrb, Skerry};
+use rings::{Any, Crossbeam, Queue, Ring, Rtrb, Skerry};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -27,7 +27,6 @@ fn alone<R: Ring<WORDS>, const WORDS: usize>(criterion: &mut Criterion) {
             let mut message = [1; WORDS];
             bencher.iter(|| {
                 assert!(R::send(&mut sender, &message));
-                R::publish(&mut sender);
                 message = R::receive(&mut receiver).expect("sent just now");
                 black_box(&message);
             });
@@ -44,7 +43,6 @@ fn stream<R: Ring<WORDS>, const WORDS: usize>(criterion: &mut Criterion) {
             R::with(|mut sender, mut receiver| {
                 let send = move |number| {
                     let sent = R::send(&mut sender, &[number; WORDS]);
-                    R::publish(&mut sender);
                     u64::from(sent)
                 };
                 streamed(count, send, move |take: &mut dyn FnMut(u64)| {
@@ -121,13 +119,11 @@ fn turn<R: Ring<1>>(criterion: &mut Criterion) {
                             for _ in 0..count {
                                 let message = wait::<R>(&mut other_end);
                                 assert!(R::send(&mut back, &message));
-                                R::publish(&mut back);
                             }
                         });
                         let start = Instant::now();
                         for number in 0..count {
                             assert!(R::send(&mut there, &[number]));
-                            R::publish(&mut there);
                             assert_eq!(wait::<R>(&mut home), [number]);
                         }
                         start.elapsed()
@@ -150,6 +146,7 @@ fn wait<R: Ring<1>>(receiver: &mut R::Receiver<'_>) -> [u64; 1] {
 
 fn every<const WORDS: usize>(criterion: &mut Criterion) {
     alone::<Skerry, WORDS>(criterion);
+    alone::<Any, WORDS>(criterion);
     alone::<Rtrb, WORDS>(criterion);
     alone::<Queue, WORDS>(criterion);
     alone::<Crossbeam, WORDS>(criterion);

@@ -9,6 +9,8 @@ use std::sync::atomic::AtomicU64;
 const SLOTS: usize = 1024;
 /// Messages of a batch.
 pub const BATCH: u64 = 16;
+/// What our messages say they are.
+const KIND: u32 = 0;
 /// Words of our ring: a record is a header and eight words at most.
 const RING_WORDS: usize = SLOTS * 16;
 
@@ -19,17 +21,14 @@ pub trait Ring<const WORDS: usize> {
     type Receiver<'a>: Send;
     /// Runs `work` on both ends of a new ring.
     fn with<T>(work: impl FnOnce(Self::Sender<'_>, Self::Receiver<'_>) -> T) -> T;
-    /// False if there is no room.
+    /// Lets the receiver see it; false if there is no room.
     fn send(sender: &mut Self::Sender<'_>, message: &[u64; WORDS]) -> bool;
-    /// Lets the receiver see what was sent.
-    fn publish(_: &mut Self::Sender<'_>) {}
     fn receive(receiver: &mut Self::Receiver<'_>) -> Option<[u64; WORDS]>;
 
     /// Sends up to [`BATCH`] messages that start with `number` and the numbers behind it, made in place where the ring
     /// can; how many.
     fn send_batch(sender: &mut Self::Sender<'_>, number: u64) -> u64 {
         let sent = (number..number + BATCH).take_while(|number| Self::send(sender, &[*number; WORDS])).count();
-        Self::publish(sender);
         sent as u64
     }
 
@@ -54,22 +53,47 @@ impl<const WORDS: usize> Ring<WORDS> for Skerry {
 
     #[inline]
     fn send(sender: &mut Self::Sender<'_>, message: &[u64; WORDS]) -> bool {
-        sender.try_push_words(0, message).is_ok()
+        sender.try_send_words(KIND, message).is_ok()
     }
 
-    #[inline]
-    fn publish(sender: &mut Self::Sender<'_>) {
+    fn send_batch(sender: &mut Self::Sender<'_>, number: u64) -> u64 {
+        let messages = number..number + BATCH;
+        let sent = messages.take_while(|number| sender.try_push_words(KIND, &[*number; WORDS]).is_ok()).count();
         sender.flush();
+        sent as u64
     }
 
     #[inline]
     fn receive(receiver: &mut Self::Receiver<'_>) -> Option<[u64; WORDS]> {
-        receiver.try_receive().expect("a sound peer").map(|message| words(message.bytes))
+        receiver.try_receive_words(KIND).expect("a sound peer")
     }
 
     fn receive_batch(receiver: &mut Self::Receiver<'_>, mut take: impl FnMut([u64; WORDS])) {
         receiver.batch().for_each(|message| take(words(message.expect("a sound peer").bytes)));
         receiver.release();
+    }
+}
+
+/// The same ring where the receiver does not know what to expect.
+pub struct Any;
+
+impl<const WORDS: usize> Ring<WORDS> for Any {
+    const NAME: &'static str = "skerry-any-length";
+    type Sender<'a> = Producer<'a, Polling>;
+    type Receiver<'a> = Consumer<'a, Polling>;
+
+    fn with<T>(work: impl FnOnce(Self::Sender<'_>, Self::Receiver<'_>) -> T) -> T {
+        <Skerry as Ring<WORDS>>::with(work)
+    }
+
+    #[inline]
+    fn send(sender: &mut Self::Sender<'_>, message: &[u64; WORDS]) -> bool {
+        <Skerry as Ring<WORDS>>::send(sender, message)
+    }
+
+    #[inline]
+    fn receive(receiver: &mut Self::Receiver<'_>) -> Option<[u64; WORDS]> {
+        receiver.try_receive().expect("a sound peer").map(|message| words(message.bytes))
     }
 }
 

@@ -4,7 +4,8 @@
 //! Invariants I1–I4 of `docs/invariants.md`: a queue holds only threads blocked on it, all in one direction; a
 //! notification is active only while nobody waits; a badge is never lost; a bound thread and its notification name each other.
 //!
-//! Tests: `kernel/image/tests/instance`, on the host model, with an audit of the invariants after every entry.
+//! Tests: `tests/` of this crate runs the layer against [`spec`], its specification, operation by operation;
+//! `kernel/image/tests/instance` runs whole instances, with an audit of the invariants after every entry.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
@@ -16,6 +17,8 @@ mod endpoint;
 mod fault;
 mod notification;
 mod reply;
+#[cfg(not(target_os = "none"))]
+pub mod spec;
 mod transfer;
 
 pub use buffer::Buffer;

@@ -107,6 +107,12 @@ impl Notification {
         }
     }
 
+    /// The bits that were signalled, of an active notification, for checks.
+    #[cfg(not(target_os = "none"))]
+    pub(crate) fn badge(&self) -> u64 {
+        self.badge.get()
+    }
+
     /// Takes the pending signal of an active notification.
     #[inline(always)]
     pub fn take(&self) -> u64 {

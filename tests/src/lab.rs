@@ -12,6 +12,7 @@ use std::time::Duration;
 use xtask::artifacts::Artifacts;
 use xtask::engine::Engine;
 use xtask::engine::qmp::{Inspector, Ram};
+use xtask::form::Form;
 use xtask::images::{Checked, Inputs, check_file, check_text};
 use xtask::launch::{Start, Started, launch, launch_archive, members};
 use xtask::session::{Member, Report, Until, Work, watch};
@@ -20,10 +21,11 @@ use xtask::workspace;
 /// How long a small system may take, however busy the host.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Built programs.
+/// Built programs, and the form in which systems made of them run.
 #[derive(Debug)]
 pub struct Lab {
     artifacts: Artifacts,
+    form: Form,
 }
 
 /// A finished run.
@@ -41,7 +43,17 @@ impl Lab {
     /// # Errors
     /// When the build fails.
     pub fn new() -> Result<Self> {
-        Ok(Self { artifacts: Artifacts::build()? })
+        Ok(Self { artifacts: Artifacts::build()?, form: Form::default() })
+    }
+
+    /// The same laboratory, where every system runs in the form `form`.
+    pub fn in_form(&self, form: Form) -> Self {
+        Self { artifacts: self.artifacts.clone(), form }
+    }
+
+    /// The form in which systems run.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// The same laboratory with the kernel that has no debug system calls.
@@ -49,7 +61,7 @@ impl Lab {
     /// # Errors
     /// When the build fails.
     pub fn with_release_kernel(&self) -> Result<Self> {
-        Ok(Self { artifacts: self.artifacts.clone().with_release_kernel()? })
+        Ok(Self { artifacts: self.artifacts.clone().with_release_kernel()?, form: self.form })
     }
 
     /// The path of a root task that is built with the workspace, as a system file names it.
@@ -61,12 +73,12 @@ impl Lab {
         Ok(path.display().to_string())
     }
 
-    /// The checked system of this text.
+    /// The checked system of this text, with the form's kernels; its partitions stay as they are.
     ///
     /// # Errors
     /// When it is refused.
     pub fn text(&self, text: &str) -> Result<Plan> {
-        accepted(check_text("test.toml", text, &workspace::root(), &self.artifacts, &Inputs::default()))
+        accepted(check_text("test.toml", text, &workspace::root(), &self.artifacts, &self.inputs(None)))
     }
 
     /// The checked system `tests/systems/<name>.toml`.
@@ -74,15 +86,23 @@ impl Lab {
     /// # Errors
     /// When it cannot be read or is refused.
     pub fn system(&self, name: &str) -> Result<Plan> {
-        self.file(workspace::root().join(format!("tests/systems/{name}.toml")), &Inputs::default())
+        self.file(workspace::root().join(format!("tests/systems/{name}.toml")), None)
     }
 
-    /// A checked system file, with other inputs if wanted.
+    /// A checked system file, with another input if wanted.
     ///
     /// # Errors
     /// When it cannot be read or is refused.
-    pub fn file(&self, path: PathBuf, inputs: &Inputs) -> Result<Plan> {
-        inputs.form.apply(accepted(check_file(&path, &self.artifacts, inputs)?)?, &self.artifacts)
+    pub fn file(&self, path: PathBuf, input: Option<PathBuf>) -> Result<Plan> {
+        self.formed(check_file(&path, &self.artifacts, &self.inputs(input))?)
+    }
+
+    fn inputs(&self, input: Option<PathBuf>) -> Inputs {
+        Inputs { input, form: self.form }
+    }
+
+    fn formed(&self, checked: Checked) -> Result<Plan> {
+        self.form.apply(accepted(checked)?, &self.artifacts)
     }
 
     /// What was built.
@@ -96,7 +116,7 @@ impl Lab {
     /// When the generated text is refused.
     pub fn generated(&self, cores: u32) -> Result<Plan> {
         let text = partition_config::generate(cores, "8M")?;
-        accepted(check_text("generated.toml", &text, &workspace::root(), &self.artifacts, &Inputs::default()))
+        self.formed(check_text("generated.toml", &text, &workspace::root(), &self.artifacts, &self.inputs(None)))
     }
 
     /// Starts `plan`, to be followed by [`Lab::follow`].

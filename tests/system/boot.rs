@@ -2,12 +2,13 @@
 //! anybody.
 
 use crate::Pace::{Quick, Slow};
-use crate::Tests;
+use crate::{Tests, forms};
 use anyhow::{Result, ensure};
 use partition_config::Archive;
 use std::time::Duration;
 use tests::lab::Lab;
 use xtask::engine::Engine;
+use xtask::form::Form;
 use xtask::launch::Start;
 
 /// 64 virtual CPUs on the two of a small host.
@@ -17,7 +18,14 @@ pub fn add(tests: &mut Tests) {
     tests.add("boots/archive_in_the_way", Quick, archive_in_the_way);
     for cores in [1, 2, 3, 4, 8, 16, 32, 64] {
         let pace = if cores > 8 { Slow } else { Quick };
-        tests.add(format!("boots/{cores}_cores"), pace, move |lab| boots(lab, cores));
+        // One kernel runs on at most 16 cores.
+        let forms = match cores {
+            1 => forms::ONE_PARTITION,
+            2..=16 => forms::ALL,
+            17..=32 => forms::SEVERAL_KERNELS,
+            _ => &[Form::default()],
+        };
+        tests.add_in(forms, format!("boots/{cores}_cores"), pace, move |lab| boots(lab, cores));
     }
 }
 

@@ -1,40 +1,40 @@
 //! The systems that come with the tree do what they promise.
 
 use crate::Pace::{Quick, Slow};
-use crate::Tests;
+use crate::{Tests, forms};
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 use tests::lab::{Lab, PATIENCE, Run};
 use xtask::engine::Engine;
-use xtask::images::Inputs;
 use xtask::launch::{Start, granted_file};
 use xtask::words::{Printed, WordCounts};
 use xtask::workspace::{Scratch, systems_dir};
 
 pub fn add(tests: &mut Tests) {
-    tests.add("examples/one_core", Quick, |lab| {
-        let run = lab.boot(&lab.file(systems_dir().join("one-core.toml"), &Inputs::default())?)?;
+    tests.add_in(forms::ONE_PARTITION, "examples/one_core", Quick, |lab| {
+        let run = lab.boot(&lab.file(systems_dir().join("one-core.toml"), None)?)?;
         run.succeeded()?;
         let greeted = run.lines("solo")?.iter().any(|line| line.contains("hello from hello in solo"));
         ensure!(greeted, run.failure("no greeting"));
         Ok(())
     });
-    tests.add("examples/ping_pong", Quick, |lab| {
-        let run = lab.boot(&lab.file(systems_dir().join("ping-pong.toml"), &Inputs::default())?)?;
+    tests.add_in(forms::ALL, "examples/ping_pong", Quick, |lab| {
+        let run = lab.boot(&lab.file(systems_dir().join("ping-pong.toml"), None)?)?;
         run.succeeded()?;
         let answers = run.lines("right")?.iter().any(|line| line.contains("answers"));
         ensure!(answers, run.failure("pong did not report"));
         Ok(())
     });
-    tests.add("examples/pipeline", Quick, |lab| pipeline(lab, &Inputs::default(), PATIENCE).map(drop));
-    tests.add("examples/pipeline_small_texts", Quick, |lab| {
+    tests.add_in(forms::ALL, "examples/pipeline", Quick, |lab| pipeline(lab, None, PATIENCE).map(drop));
+    tests.add_in(forms::ALL, "examples/pipeline_small_texts", Quick, |lab| {
         for text in ["", "one", "a A a\n", "no-break \u{e9}t\u{e9} r2d2 END"] {
             pipeline_on(lab, text.as_bytes(), PATIENCE)?;
         }
         Ok(())
     });
-    tests.add("examples/pipeline_30_megabytes", Slow, |lab| {
+    tests.add_in(forms::ALL, "examples/pipeline_30_megabytes", Slow, |lab| {
         let run = pipeline_on(lab, long_text(30 << 20).as_bytes(), Duration::from_secs(600))?;
         eprintln!("30 MiB through the pipeline in {:.0} s", run.report.elapsed.as_secs_f64());
         Ok(())
@@ -45,12 +45,12 @@ fn pipeline_on(lab: &Lab, text: &[u8], patience: Duration) -> Result<Run> {
     let scratch = Scratch::new()?;
     let path = scratch.path().join("input");
     std::fs::write(&path, text)?;
-    pipeline(lab, &Inputs { input: Some(path), ..Inputs::default() }, patience)
+    pipeline(lab, Some(path), patience)
 }
 
 /// Runs the word-count pipeline and compares its result with the host's.
-fn pipeline(lab: &Lab, inputs: &Inputs, patience: Duration) -> Result<Run> {
-    let plan = lab.file(systems_dir().join("pipeline.toml"), inputs)?;
+fn pipeline(lab: &Lab, input: Option<PathBuf>, patience: Duration) -> Result<Run> {
+    let plan = lab.file(systems_dir().join("pipeline.toml"), input)?;
     let text = granted_file(&plan, "input").context("nobody is granted `input`")?;
     let run = lab.boot_with(&plan, &Start::on(Engine::Qemu), patience)?;
     run.succeeded()?;

@@ -1,18 +1,18 @@
 //! A misbehaving program or kernel hurts its own partition only.
 
 use crate::Pace::Quick;
-use crate::Tests;
+use crate::{Tests, forms};
 use anyhow::{Context, Result, ensure};
 use tests::lab::{Lab, Run};
 
 pub fn add(tests: &mut Tests) {
-    tests.add("isolation/stray_programs_fault", Quick, stray_programs);
-    tests.add("isolation/stray_kernel_parks", Quick, |lab| {
+    tests.add_in(forms::ALL, "isolation/stray_programs_fault", Quick, stray_programs);
+    tests.add_in(forms::SEVERAL_KERNELS, "isolation/stray_kernel_parks", Quick, |lab| {
         let run = lab.boot(&lab.system("stray-kernel")?)?;
         parked(&run, "stray", &["0xffff800004200000"])?;
         finished(&run, &["neighbour", "other"])
     });
-    tests.add("isolation/kernel_panic_parks", Quick, |lab| {
+    tests.add_in(forms::SEVERAL_KERNELS, "isolation/kernel_panic_parks", Quick, |lab| {
         let run = lab.boot(&lab.system("kernel-panic")?)?;
         parked(&run, "panicking", &[])?;
         finished(&run, &["left", "right"])

@@ -1,23 +1,26 @@
 //! The system tests: every test boots a machine of its own and judges it by what its consoles say.
 //!
-//! Tests marked as ignored are slow; `cargo xtask test` runs them too, `--quick` leaves them out.
+//! Tests marked as ignored are slow; `cargo xtask test` runs them too, `--quick` leaves them out. Most run in several
+//! forms ([`forms`]), with the same expectations; the form ends their names.
 //! The module says what is tested; the systems are in `../systems/`.
 
 mod boot;
 mod commands;
 mod examples;
+mod forms;
 mod iso;
 mod isolation;
 mod messages;
-mod modes;
 mod probe;
 mod refusals;
+mod storms;
 mod walks;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tests::lab::Lab;
+use xtask::form::Form;
 
 /// How long a test takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,8 +47,22 @@ impl Tests {
         pace: Pace,
         body: impl FnOnce(&Lab) -> anyhow::Result<()> + Send + 'static,
     ) {
-        let lab = Arc::clone(&self.lab);
-        let body: Body = Box::new(body);
+        self.add_to(Arc::clone(&self.lab), name.into(), pace, Box::new(body));
+    }
+
+    /// A test in each of `forms` that this run is to see.
+    fn add_in<B>(&mut self, forms: &[Form], name: impl Into<String>, pace: Pace, body: B)
+    where
+        B: FnOnce(&Lab) -> anyhow::Result<()> + Clone + Send + 'static,
+    {
+        let name = name.into();
+        for &form in forms.iter().filter(|form| forms::is_wanted(**form, pace)) {
+            let name = if form == Form::default() { name.clone() } else { format!("{name}/{form}") };
+            self.add_to(Arc::new(self.lab.in_form(form)), name, pace, Box::new(body.clone()));
+        }
+    }
+
+    fn add_to(&mut self, lab: Arc<Lab>, name: String, pace: Pace, body: Body) {
         let run = move || body(&lab).map_err(|error| Failed::from(format!("{error:#}")));
         self.trials.push(Trial::test(name, run).with_ignored_flag(pace == Pace::Slow));
     }
@@ -67,7 +84,7 @@ fn main() -> ExitCode {
     messages::add(&mut tests);
     isolation::add(&mut tests);
     probe::add(&mut tests);
-    modes::add(&mut tests);
+    storms::add(&mut tests);
     walks::add(&mut tests);
     iso::add(&mut tests);
     commands::add(&mut tests);

@@ -1,15 +1,15 @@
 //! What crosses partitions: doorbells that are never lost, channels that survive any peer; and what reaches the host.
 
 use crate::Pace::Quick;
-use crate::Tests;
+use crate::{Tests, forms};
 use anyhow::{Context, Result, ensure};
 use tests::lab::Lab;
 
 pub fn add(tests: &mut Tests) {
-    tests.add("doorbells/a_million_none_lost", Quick, doorbell_storm);
-    tests.add("channels/malicious_peer", Quick, malicious_peer);
-    tests.add("programs/exit_codes", Quick, exit_codes);
-    tests.add("programs/arguments_and_files", Quick, files);
+    tests.add_in(forms::ALL, "doorbells/a_million_none_lost", Quick, doorbell_storm);
+    tests.add_in(forms::ALL, "channels/malicious_peer", Quick, malicious_peer);
+    tests.add_in(forms::ALL, "programs/exit_codes", Quick, exit_codes);
+    tests.add_in(forms::ONE_PARTITION, "programs/arguments_and_files", Quick, files);
 }
 
 fn doorbell_storm(lab: &Lab) -> Result<()> {

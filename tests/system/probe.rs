@@ -2,27 +2,36 @@
 //! run, beside a neighbour that must not notice; and that a kernel without debug system calls still has a console.
 
 use crate::Pace::{Quick, Slow};
-use crate::Tests;
+use crate::{Tests, forms};
 use anyhow::{Result, ensure};
 use std::time::Duration;
 use tests::lab::{Lab, PATIENCE, Run};
 use xtask::artifacts::{BENCH, PROBE};
 use xtask::engine::Engine;
+use xtask::form::Mode;
 use xtask::launch::Start;
 
 pub fn add(tests: &mut Tests) {
-    tests.add("probe/exceptions", Quick, |lab| exceptions(lab, Engine::Qemu));
-    tests.add("probe/exceptions_bochs", Slow, |lab| exceptions(lab, Engine::Bochs));
-    tests.add("probe/fpu_isolation", Quick, |lab| passed(&probe(lab, Engine::Qemu)?, &["fpu-isolation", "fpu-denied"]));
-    tests.add("probe/domains_alternate", Quick, |lab| passed(&probe(lab, Engine::Qemu)?, &["domains"]));
+    tests.add_in(forms::ALL, "probe/exceptions", Quick, |lab| exceptions(lab, Engine::Qemu));
+    tests.add_in(forms::ALL, "probe/exceptions_bochs", Slow, |lab| exceptions(lab, Engine::Bochs));
+    tests.add_in(forms::ALL, "probe/fpu_isolation", Quick, |lab| {
+        passed(&probe(lab, Engine::Qemu)?, &["fpu-isolation", "fpu-denied"])
+    });
+    tests.add_in(forms::ALL, "probe/domains_alternate", Quick, |lab| passed(&probe(lab, Engine::Qemu)?, &["domains"]));
     tests.add("release_kernel/console", Quick, release_kernel);
 }
 
-/// The prober in one partition, with two domains, and an ordinary program in another.
+/// The prober in one partition, with two domains, and an ordinary program in another. Root tasks of their own cannot be
+/// merged: where several cores share a kernel, the prober's partition has a second one, and so has, clustered, the other.
 fn system(lab: &Lab) -> Result<String> {
+    let (cores, others) = match lab.form().mode {
+        Mode::Multikernel => ("[0]", "[1]"),
+        Mode::Smp => ("[0, 1]", "[2]"),
+        Mode::Clustered => ("[0, 1]", "[2, 3]"),
+    };
     Ok(format!(
-        "[[partition]]\nname = \"probe\"\nmemory = \"32M\"\ndomains = 2\nroot-task = {:?}\n\
-         [[partition]]\nname = \"neighbour\"\nprogram = [{{ image = \"hello\" }}]\n",
+        "[[partition]]\nname = \"probe\"\ncores = {cores}\nmemory = \"32M\"\ndomains = 2\nroot-task = {:?}\n\
+         [[partition]]\nname = \"neighbour\"\ncores = {others}\nprogram = [{{ image = \"hello\" }}]\n",
         lab.root_task(PROBE)?
     ))
 }

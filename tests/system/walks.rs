@@ -1,24 +1,24 @@
 //! Page tables of running systems, judged from the outside while the machine is stopped.
 
 use crate::Pace::{Quick, Slow};
-use crate::Tests;
+use crate::{Tests, forms};
 use anyhow::{Context, Result, ensure};
 use partition_config::Plan;
 use tests::isolation::Rule;
 use tests::lab::{Examination, Lab, PATIENCE, examine};
 use xtask::engine::{Engine, Inspection};
-use xtask::images::Inputs;
 use xtask::launch::Start;
 use xtask::workspace::systems_dir;
 
 pub fn add(tests: &mut Tests) {
     for name in ["one-core", "ping-pong", "pipeline"] {
-        tests.add(format!("page_tables/{name}"), Quick, move |lab| {
-            isolated(lab, &lab.file(systems_dir().join(format!("{name}.toml")), &Inputs::default())?)
+        let forms = if name == "one-core" { forms::ONE_PARTITION } else { forms::ALL };
+        tests.add_in(forms, format!("page_tables/{name}"), Quick, move |lab| {
+            isolated(lab, &lab.file(systems_dir().join(format!("{name}.toml")), None)?)
         });
     }
-    tests.add("page_tables/16_cores", Slow, |lab| isolated(lab, &lab.generated(16)?));
-    tests.add("page_tables/a_wrong_plan_is_noticed", Quick, |lab| {
+    tests.add_in(forms::ALL, "page_tables/16_cores", Slow, |lab| isolated(lab, &lab.generated(16)?));
+    tests.add_in(forms::SEVERAL_KERNELS, "page_tables/a_wrong_plan_is_noticed", Quick, |lab| {
         let plan = lab.generated(2)?;
         // Judged by a plan in which the partitions have each other's memory, a sound system must look broken.
         let mut exchanged = plan.clone();

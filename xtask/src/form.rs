@@ -9,6 +9,11 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use partition_config::Plan;
 
+/// The environment variable by which `cargo xtask test` tells the system tests in which forms to run …
+pub const FORMS: &str = "SKERRY_FORMS";
+/// … and its value for all of them.
+pub const ALL_FORMS: &str = "all";
+
 /// How many kernels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Mode {

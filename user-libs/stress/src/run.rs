@@ -17,7 +17,7 @@ use sel4::{BootInfo, SchedControl, initial, yield_now};
 /// How long a round storms at least; it goes on until every storm has done something.
 const ROUND_US: u64 = 300_000;
 /// How long its workers may take to come to rest: much more than an emulator on a busy host needs.
-const PATIENCE_US: u64 = 30_000_000;
+const PATIENCE_US: u64 = 150_000_000;
 
 /// What a worker is part of, and how it ends a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,13 +2,15 @@
 
 use super::{BAD, GOOD, PLAIN, QUIET};
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
-use xtask::artifacts::{Artifacts, Lock, PACKAGES, cargo};
-use xtask::form::Form;
-use xtask::stress::{parallel, storm};
+use xtask::artifacts::{Artifacts, PACKAGES, cargo};
+use xtask::engine::Engine;
+use xtask::form::{ALL_FORMS, FORMS};
+use xtask::launch::Start;
+use xtask::stress::{Place, storm};
 use xtask::tally::Tally;
 use xtask::target::Library;
 use xtask::tools;
@@ -19,20 +21,35 @@ const KERNELS: [&str; 3] = ["skerry-image/smp", "skerry-image/lock-mcs", "skerry
 /// Options of `test`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Run only the tests whose names contain this (no format check, no lints).
+    /// Run only the tests, or storms, whose names contain this (no format check, no lints).
     filter: Option<String>,
     /// Leave out the slow system tests: many cores, firmware, Bochs.
     #[arg(long)]
     quick: bool,
-    /// Only storm each kind of kernel for so many seconds: on 1 core without locks, on 2 and 4 cores with each kind.
-    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["filter", "quick"])]
+    /// In which forms the system tests run: `some` is the multikernel, one SMP and one clustered form.
+    #[arg(long, value_enum, default_value = "some")]
+    forms: Forms,
+    /// Only storm each kind of kernel for so many seconds: without locks, with each kind of them, clustered.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "quick")]
     stress: Option<u64>,
+    /// With `--stress`: where. Bochs runs all cores in lockstep, up to eight of them.
+    #[arg(long, value_enum, default_value = "qemu", requires = "stress")]
+    engine: Engine,
+}
+
+/// In how many forms a test runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Forms {
+    /// What can be waited for.
+    Some,
+    /// All that make sense for it.
+    All,
 }
 
 /// Runs the tests.
 pub fn test(arguments: &Arguments) -> Result<ExitCode> {
     if let Some(seconds) = arguments.stress {
-        return stress(Duration::from_secs(seconds));
+        return stress(Duration::from_secs(seconds), arguments.engine, arguments.filter.as_deref());
     }
     tools::ensure(&[tools::BUILD, tools::QEMU, tools::ISO, tools::UEFI, tools::BOCHS])?;
     let library = Library::ensure()?;
@@ -62,26 +79,35 @@ pub fn test(arguments: &Arguments) -> Result<ExitCode> {
     let mut system = cargo();
     system.args(["test", "--quiet", "-p", "skerry-tests", "--test", "system", "--"]).args(filter);
     system.args((!arguments.quick).then_some("--include-ignored"));
+    if arguments.forms == Forms::All {
+        system.env(FORMS, ALL_FORMS);
+    }
     total += tests("system tests", &mut system)?;
     println!("{total}");
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Storms on every kind of kernel, one machine at a time.
-fn stress(duration: Duration) -> Result<ExitCode> {
-    tools::ensure(&[tools::BUILD, tools::QEMU])?;
+fn stress(duration: Duration, engine: Engine, filter: Option<&str>) -> Result<ExitCode> {
+    let emulator: &[_] = if engine == Engine::Bochs { &[tools::ISO, tools::BOCHS] } else { &[tools::QEMU] };
+    tools::ensure(&[&[tools::BUILD], emulator].concat())?;
     let artifacts = Artifacts::build()?;
-    let smp = Lock::ALL.into_iter().flat_map(|lock| [2, 4].map(|cores| (Form::smp(lock), cores)));
+    let places = if engine == Engine::Bochs { Place::lockstep() } else { Place::all() };
     let mut total = Tally::default();
-    for (form, cores) in std::iter::once((Form::default(), 1)).chain(smp) {
-        let started = announce(&format!("storm, {cores} cores, {form}"));
-        let outcome = storm(&artifacts, form, cores, parallel(cores), duration);
+    for place in places {
+        let name = format!("storm/{place}");
+        if filter.is_some_and(|filter| !name.contains(filter)) {
+            continue;
+        }
+        let started = announce(&name);
+        let machine = Start { threads: Some(place.threads()), ..Start::on(engine) };
+        let outcome = storm(&artifacts, place, &machine, duration);
         match &outcome {
             Ok(storm) => println!("{} rounds: {}", storm.rounds, storm.counts),
             Err(error) => anstream::eprintln!("{BAD}failed:{PLAIN} {error:#}"),
         }
         let tally = Tally::one(outcome.is_ok());
-        summary(&format!("storm, {cores} cores, {form}"), tally, started);
+        summary(&name, tally, started);
         total += tally;
     }
     println!("{total}");

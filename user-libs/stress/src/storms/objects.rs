@@ -1,6 +1,6 @@
 //! Objects made and destroyed without pause, threads among them that run on another core when it happens.
 
-use super::Dice;
+use super::{Dice, linger};
 use crate::crew::{PRIORITY, rest};
 use crate::ledger::{Broken, count, fail, must, stopping};
 use crate::props::{OWN_SLOTS, PROPS};
@@ -15,8 +15,8 @@ use sel4::{
 static BEATS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 /// Workers of this storm so far.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
-/// Long enough for any thread to get its turn: 2^34 ticks are several seconds.
-const PATIENCE_TICKS: u64 = 1 << 34;
+/// Long enough for any thread to get its turn, however busy the host: 2^37 ticks are a minute or two.
+const PATIENCE_TICKS: u64 = 1 << 37;
 
 /// A thread that needs no stack: counts until it is destroyed.
 extern "C" fn mayfly(which: usize) -> ! {
@@ -94,9 +94,7 @@ fn live_and_die(which: usize, dice: &mut Dice) {
     }
     must(56, own.untyped_slot().revoke());
     let last = BEATS[which].load(Relaxed);
-    for _ in 0..10 {
-        yield_now();
-    }
+    linger();
     let later = BEATS[which].load(Relaxed);
     if later != last {
         fail(Broken::Undead, last, later);

@@ -5,12 +5,15 @@
 //! and doorbells of this instance, and nothing else (invariants D1–D3 of `docs/invariants.md`). The layer never writes an
 //! interrupt command that is not made from a listed route.
 //!
-//! Tests: `kernel/image/tests/instance`, on the host model, with an audit of the invariants after every entry.
+//! Tests: `tests/` of this crate runs the layer against [`spec`], its specification, operation by operation;
+//! `kernel/image/tests/instance` runs whole instances, with an audit of the invariants after every entry.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
 #[cfg(not(target_os = "none"))]
 pub mod audit;
+#[cfg(not(target_os = "none"))]
+pub mod spec;
 mod table;
 
 pub use table::{Allowed, Grant, InterruptTable, Refusal, Source, VECTORS};

@@ -4,7 +4,7 @@ use crate::{WINDOW_BASE, WINDOW_BITS};
 
 /// A physical address, in bytes.
 #[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Phys(pub u64);
 
 impl Phys {

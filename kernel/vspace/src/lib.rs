@@ -4,7 +4,8 @@
 //! and never changed (invariant V1); its lower half holds only tables and frames that user capabilities put there
 //! (invariant V2). The layer decides where an entry goes and flushes what must be flushed; it knows nothing of threads.
 //!
-//! Tests: `kernel/image/tests/instance`, on the host model, with an audit of the invariants after every entry.
+//! Tests: `tests/` of this crate runs the layer against [`spec`], its specification, operation by operation;
+//! `kernel/image/tests/instance` runs whole instances, with an audit of the invariants after every entry.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
@@ -13,6 +14,8 @@ mod asid;
 pub mod audit;
 mod entry;
 mod map;
+#[cfg(not(target_os = "none"))]
+pub mod spec;
 mod table;
 
 pub use asid::{AsidPool, AsidTable, POOL_ENTRIES};

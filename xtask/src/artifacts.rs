@@ -124,6 +124,17 @@ impl Artifacts {
         Ok(self)
     }
 
+    /// The release kernel of another source tree, built in a place of its own.
+    ///
+    /// # Errors
+    /// When the build fails (Cargo has said why).
+    pub fn release_kernel_of(tree: &Path) -> Result<PathBuf> {
+        let folder = workspace::skerry_dir()?.join("kernel-planted");
+        let folder = folder.to_str().context("the build directory's name is not UTF-8")?;
+        let paths = build_in(tree, ["-p", "skerry-image", "--no-default-features", "--target-dir", folder])?;
+        Ok(paths.get(KERNEL).with_context(|| format!("the build made no {KERNEL}"))?.clone())
+    }
+
     /// Executables from elsewhere, by name.
     pub fn from_paths(paths: BTreeMap<String, PathBuf>) -> Self {
         Self { paths }
@@ -154,9 +165,13 @@ impl Artifacts {
 
 /// Builds for the bare-metal target, optimised; the executables by name.
 fn build<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<String, PathBuf>> {
+    build_in(&workspace::root(), arguments)
+}
+
+fn build_in<'a>(tree: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<String, PathBuf>> {
     let library = Library::ensure()?;
     let mut command = cargo();
-    command.args(["build", "--release", "--message-format=json-render-diagnostics"]);
+    command.current_dir(tree).args(["build", "--release", "--message-format=json-render-diagnostics"]);
     // Progress for those who watch; logs need none.
     command.args((!std::io::stderr().is_terminal()).then_some("--quiet"));
     library.apply(&mut command);

@@ -2,12 +2,13 @@
 //! can give.
 //!
 //! ```text
-//! tests/assurance/ledger.toml ─▶ ledger ─▶ runner ─┬▶ cargo tests ─────┐
-//!                                                  ├▶ cbmc, bugs planted ┤
-//!                                                  ├▶ coq, with mutants ├─▶ report (JSON, Markdown, HTML)
-//!                                                  ├▶ spin, with mutants ┤
-//!                                                  ├▶ binary ───────────┤
-//!                                                  └▶ configuration ────┘
+//! tests/assurance/ledger.toml ─▶ ledger ─▶ runner ─┬▶ cargo, system tests ┐
+//!                                                  ├▶ cbmc, bugs planted  │
+//!                                                  ├▶ solver (angr, z3)   │
+//!                                                  ├▶ coq, with mutants   ├─▶ report (JSON, Markdown, HTML)
+//!                                                  ├▶ spin, with mutants  │
+//!                                                  ├▶ binary, stack       │
+//!                                                  └▶ configuration       ┘
 //! ```
 //!
 //! Nothing here decides what is claimed: that is the ledger's. A claim whose check did not run is *not run*, never held.
@@ -22,5 +23,7 @@ pub mod ledger;
 pub mod planted;
 pub mod report;
 pub mod runner;
+pub mod solver;
 pub mod spin;
+pub mod stack;
 pub mod toolbox;

@@ -3,7 +3,8 @@
 //! A CNode or thread that loses its last capability becomes a *zombie* in the slot that held it, and its own slots are
 //! deleted one by one, last first, each step leaving a state from which the operation can be repeated. A zombie met inside
 //! another is not entered (that would recurse): the two are swapped, so that the outer one shrinks (invariant C5). Depth
-//! is bounded by two: `delete` → `shrink` → `delete` of a slot of the zombie, which never calls `shrink` with `Now`.
+//! is bounded by three: `delete` → `shrink` → `delete` of a slot of the zombie, which shrinks nothing; and if that slot holds
+//! an interrupt handler, `delete` of the notification it names.
 
 use crate::{Entry, Outcome, Stop};
 use capability::{Cap, Kind, Slot, is_final};

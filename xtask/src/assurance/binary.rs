@@ -46,7 +46,7 @@ fn target(instruction: &Instruction) -> Option<u64> {
 }
 
 /// Entries of the functions that lead to a panic: the panic handler, and what of `core` calls one of them.
-fn panics(code: &[Placed]) -> BTreeSet<u64> {
+pub(super) fn panics(code: &[Placed]) -> BTreeSet<u64> {
     let of_core = |function: &str| function.starts_with("core::") || function.starts_with("<core::");
     let mut entries = BTreeMap::new();
     for placed in code {

@@ -6,7 +6,7 @@ use super::planted::Planted;
 use crate::workspace;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -91,6 +91,23 @@ pub struct Rule {
     pub complete: bool,
 }
 
+/// What bounds the kernel stack.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Stack {
+    /// Functions that begin on an empty stack.
+    pub roots: Vec<String>,
+    /// Functions that are not followed, besides those that lead to a panic.
+    #[serde(default)]
+    pub beyond: Vec<String>,
+    /// Functions that call through a pointer from the global offset table.
+    #[serde(default)]
+    pub pointers: Vec<String>,
+    /// Functions that call themselves, with how many activations of each there are at most.
+    #[serde(default)]
+    pub nesting: BTreeMap<String, u64>,
+}
+
 /// What is run.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
@@ -137,6 +154,18 @@ pub enum Check {
         /// The rule.
         #[serde(flatten)]
         rule: Rule,
+        /// Bugs with which it must fail; tried with `--full`.
+        #[serde(default)]
+        planted: Vec<Planted>,
+    },
+    /// The depth of the kernel stack, over all paths of the release kernel's machine code.
+    Stack {
+        /// Where to begin, and what is listed.
+        #[serde(flatten)]
+        rule: Stack,
+        /// Bugs with which it must fail; tried with `--full`.
+        #[serde(default)]
+        planted: Vec<Planted>,
     },
     /// A harness of `tests/assurance/proofs`, for all values, on the code; and bugs in that code that it must find.
     Proof {
@@ -145,20 +174,38 @@ pub enum Check {
         /// Bugs.
         planted: Vec<Planted>,
     },
+    /// A leaf of the release kernel's machine code, equal to its specification for all inputs; and wrong specifications
+    /// that it must not meet (tests/assurance/angr).
+    Leaf {
+        /// Name of the leaf.
+        leaf: String,
+        /// Bugs with which it must fail; tried with `--full`.
+        #[serde(default)]
+        planted: Vec<Planted>,
+    },
+    /// Separation of every ready system over all addresses, and overlaps that must be found (tests/assurance/z3).
+    Separation,
     /// Pairwise disjointness of every ready system, from the manifest that goes into its image.
     Configuration,
 }
 
 impl Check {
-    /// The mistakes that the check must find, in words; `slow` ones, which need tests compiled again, too.
+    /// Bugs in the source that the check must find.
+    pub fn planted(&self) -> &[Planted] {
+        match self {
+            Self::Cargo { planted, .. } | Self::Proof { planted, .. } => planted,
+            Self::Binary { planted, .. } | Self::Stack { planted, .. } | Self::Leaf { planted, .. } => planted,
+            Self::Coq { .. } | Self::Spin { .. } | Self::System { .. } | Self::Separation | Self::Configuration => &[],
+        }
+    }
+
+    /// The mistakes that the check must find, in words; `slow` ones, for which programs are compiled again, too.
     pub fn mistakes(&self, slow: bool) -> Vec<String> {
         match self {
             Self::Coq { mutants, .. } | Self::Spin { mutants, .. } => mutants.iter().map(|it| it.why.clone()).collect(),
-            Self::Cargo { .. } if !slow => Vec::new(),
-            Self::Cargo { planted, .. } | Self::Proof { planted, .. } => {
-                planted.iter().map(|it| it.why.clone()).collect()
-            }
-            Self::System { .. } | Self::Binary { .. } | Self::Configuration => Vec::new(),
+            Self::Proof { .. } => self.planted().iter().map(|it| it.why.clone()).collect(),
+            _ if slow => self.planted().iter().map(|it| it.why.clone()).collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -169,8 +216,8 @@ impl Check {
             Self::System { .. } => class == Class::R,
             // Theorems about models: no tool links them to the code.
             Self::Coq { .. } | Self::Spin { .. } => class == Class::D,
-            Self::Binary { .. } | Self::Configuration => class == Class::E,
-            Self::Proof { .. } => class == Class::P,
+            Self::Binary { .. } | Self::Stack { .. } | Self::Separation | Self::Configuration => class == Class::E,
+            Self::Proof { .. } | Self::Leaf { .. } => class == Class::P,
         }
     }
 }
@@ -329,8 +376,7 @@ mod tests {
     #[test]
     fn every_planted_bug_fits_its_file() {
         for obligation in Ledger::load().unwrap().obligations {
-            let Some(Check::Proof { planted, .. } | Check::Cargo { planted, .. }) = &obligation.check else { continue };
-            for bug in planted {
+            for bug in obligation.check.as_ref().map(Check::planted).unwrap_or_default() {
                 let text = std::fs::read_to_string(workspace::root().join(&bug.file)).unwrap();
                 assert!(bug.applied(&text).is_ok(), "{}: {}", obligation.id, bug.why);
             }

@@ -76,7 +76,12 @@ fn command(check: &Check) -> String {
         Check::Coq { file, .. } => format!("coqc tests/assurance/coq/{file}"),
         Check::Spin { file, .. } => format!("spin on tests/assurance/spin/{file}"),
         Check::Binary { .. } => "machine code of skerry-kernel (release)".into(),
+        Check::Stack { .. } => "call graph of skerry-kernel (release)".into(),
         Check::Proof { harness, .. } => format!("CBMC on prove_{harness} of tests/assurance/proofs"),
+        Check::Leaf { leaf, .. } => {
+            format!("angr on skerry-kernel (release): {leaf} of tests/assurance/angr/leaves.py")
+        }
+        Check::Separation => "z3 on the manifests of partition-config/systems and tests/systems".into(),
         Check::Configuration => "manifests of partition-config/systems".into(),
     }
 }

@@ -4,15 +4,18 @@
 use super::cbmc::{self, Harnesses};
 use super::disassembly::{Placed, disassemble};
 use super::ledger::{Check, Ledger, Obligation, Pace, Rule};
-use super::planted::Copy;
+use super::planted::{Copy, Planted};
 use super::report::{Entry, Status};
+use super::solver::{self, Verdicts};
+use super::stack::{self, Words};
 use super::{binary, configuration, coq, spin, toolbox};
 use crate::artifacts::{Artifacts, KERNEL, cargo};
 use crate::images::{Checked, Inputs, check_file};
 use crate::workspace::{root, skerry_dir, systems_dir};
 use anyhow::{Context, Result};
+use manifest::handoff::STACK_BYTES;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Tests by name, and whether each passed.
@@ -33,8 +36,34 @@ pub struct Runner<'a> {
     extent: Extent,
     packages: BTreeMap<String, Passed>,
     artifacts: Option<Artifacts>,
-    code: Option<Vec<Placed>>,
+    release: Option<Artifacts>,
+    code: Option<Code>,
     proofs: Option<(Harnesses, Copy)>,
+    leaves: Option<Option<Verdicts>>,
+}
+
+/// A kernel's machine code.
+struct Code {
+    placed: Vec<Placed>,
+    words: Words,
+}
+
+impl Code {
+    fn read(elf: &Path) -> Result<Self> {
+        let bytes = std::fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
+        Ok(Self { placed: disassemble(&bytes)?, words: Words::of(&bytes)? })
+    }
+
+    fn judge(&self, check: &Check, ledger: &Ledger) -> Result<String, String> {
+        match check {
+            Check::Binary { rule, .. } if rule.complete => {
+                binary::judge_complete(&rules(ledger).collect::<Vec<_>>(), &self.placed)
+            }
+            Check::Binary { rule, .. } => binary::judge(rule, &self.placed),
+            Check::Stack { rule, .. } => stack::judge(rule, &self.placed, &self.words, STACK_BYTES),
+            _ => Err("this is no question about machine code".into()),
+        }
+    }
 }
 
 /// What a check came to, and a remark.
@@ -50,7 +79,16 @@ fn outcome(verdict: Result<String, String>) -> Outcome {
 impl<'a> Runner<'a> {
     /// A runner that has run nothing.
     pub fn new(ledger: &'a Ledger, extent: Extent) -> Self {
-        Self { ledger, extent, packages: BTreeMap::new(), artifacts: None, code: None, proofs: None }
+        Self {
+            ledger,
+            extent,
+            packages: BTreeMap::new(),
+            artifacts: None,
+            release: None,
+            code: None,
+            proofs: None,
+            leaves: None,
+        }
     }
 
     /// Runs the check of one obligation.
@@ -107,12 +145,9 @@ impl<'a> Runner<'a> {
                 Ok(()) => Ok(outcome(spin::judge(file, mutants)?)),
                 Err(error) => Ok((Status::NotRun, format!("{error:#}"))),
             },
-            Check::Binary { rule } => {
-                let rules: Vec<&Rule> = rules(self.ledger).collect();
-                let code = self.code()?;
-                let verdict =
-                    if rule.complete { binary::judge_complete(&rules, code) } else { binary::judge(rule, code) };
-                Ok(outcome(verdict))
+            Check::Binary { planted, .. } | Check::Stack { planted, .. } | Check::Leaf { planted, .. } => {
+                let elf = self.kernel_path()?;
+                self.machine_code(check, &elf, planted)
             }
             Check::Proof { .. } if !cbmc::present()? => Ok((Status::NotRun, format!("no CBMC: {}", toolbox::ADVICE))),
             Check::Proof { harness, planted } => {
@@ -121,6 +156,14 @@ impl<'a> Runner<'a> {
                 }
                 let (harnesses, copy) = self.proofs.as_ref().context("just built")?;
                 Ok(outcome(cbmc::judge(harnesses, copy, harness, planted)?))
+            }
+            Check::Separation => {
+                let places = [systems_dir(), root().join("tests/systems")];
+                let archives: Vec<_> = self.archives(&places)?.into_iter().map(|(_, archive)| archive).collect();
+                match solver::separation(&archives)? {
+                    Some(verdict) => Ok(outcome(verdict)),
+                    None => Ok((Status::NotRun, format!("no z3: {}", toolbox::ADVICE))),
+                }
             }
             Check::Configuration => self.configuration(),
         }
@@ -142,30 +185,78 @@ impl<'a> Runner<'a> {
         self.artifacts.as_ref().context("just built")
     }
 
-    fn code(&mut self) -> Result<&[Placed]> {
-        if self.code.is_none() {
-            let release = self.artifacts()?.clone().with_release_kernel()?;
-            let path = release.path(KERNEL).context("the kernel is not built")?;
-            let elf = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            self.code = Some(disassemble(&elf)?);
+    /// Where the release kernel's ELF file is.
+    fn kernel_path(&mut self) -> Result<PathBuf> {
+        if self.release.is_none() {
+            self.release = Some(self.artifacts()?.clone().with_release_kernel()?);
         }
-        self.code.as_deref().context("just disassembled")
+        let release = self.release.as_ref().context("just built")?;
+        Ok(release.path(KERNEL).context("the kernel is not built")?.to_owned())
     }
 
-    fn configuration(&mut self) -> Result<Outcome> {
+    /// Judges the machine code at `elf`, and with all time that of kernels in which bugs were planted.
+    fn machine_code(&mut self, check: &Check, elf: &Path, planted: &[Planted]) -> Result<Outcome> {
+        let verdict = match check {
+            Check::Leaf { leaf, .. } => {
+                if self.leaves.is_none() {
+                    self.leaves = Some(solver::leaves(elf, None)?);
+                }
+                let Some(verdicts) = self.leaves.as_ref().context("just run")? else {
+                    return Ok((Status::NotRun, format!("no angr: {}", toolbox::ADVICE)));
+                };
+                verdicts.get(leaf).with_context(|| format!("no leaf {leaf}"))?.clone()
+            }
+            _ => {
+                if self.code.is_none() {
+                    self.code = Some(Code::read(elf)?);
+                }
+                self.code.as_ref().context("just read")?.judge(check, self.ledger)
+            }
+        };
+        let Ok(note) = verdict else { return Ok(outcome(verdict)) };
+        if self.extent == Extent::Quick || planted.is_empty() {
+            return Ok((Status::Holds, note));
+        }
+        let copy = Copy::of_the_tree()?;
+        for bug in planted {
+            let elf = copy.plant(bug, Artifacts::release_kernel_of)?;
+            let verdict = match check {
+                Check::Leaf { leaf, .. } => {
+                    let verdicts = solver::leaves(&elf, Some(leaf))?.context("angr was there before")?;
+                    verdicts.get(leaf).with_context(|| format!("no leaf {leaf}"))?.clone()
+                }
+                _ => Code::read(&elf)?.judge(check, self.ledger),
+            };
+            // A list that no longer fits is no sign of the bug.
+            if verdict.is_ok() || verdict.is_err_and(|why| why.contains("older than the code")) {
+                return Ok((Status::Fails, format!("planted bug `{}` is not found", bug.why)));
+            }
+        }
+        Ok((Status::Holds, format!("{note}; {} planted bugs found", planted.len())))
+    }
+
+    /// The archives of the systems in `places`, by name.
+    fn archives(&mut self, places: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>> {
         let artifacts = self.artifacts()?;
-        let (mut systems, mut pairs) = (0, 0);
-        for entry in std::fs::read_dir(systems_dir())? {
+        let mut archives = Vec::new();
+        for entry in places.iter().map(std::fs::read_dir).collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
             let path = entry?.path();
             if path.extension().is_none_or(|extension| extension != "toml") {
                 continue;
             }
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let plan = match check_file(&path, artifacts, &Inputs::default())? {
-                Checked::Accepted(plan) => plan,
-                Checked::Refused(_) => return Ok((Status::Fails, format!("{name} is refused"))),
-            };
-            match configuration::judge(&plan.archive()) {
+            match check_file(&path, artifacts, &Inputs::default())? {
+                Checked::Accepted(plan) => archives.push((name, plan.archive().bytes)),
+                Checked::Refused(_) => anyhow::bail!("{name} is refused"),
+            }
+        }
+        Ok(archives)
+    }
+
+    fn configuration(&mut self) -> Result<Outcome> {
+        let (mut systems, mut pairs) = (0, 0);
+        for (name, archive) in self.archives(&[systems_dir()])? {
+            match configuration::judge(&archive) {
                 Ok(compared) => (systems, pairs) = (systems + 1, pairs + compared),
                 Err(error) => return Ok((Status::Fails, format!("{name}: {error:#}"))),
             }
@@ -194,7 +285,7 @@ fn test(package: &str, features: &[String], copy: Option<&Path>) -> Result<Passe
 /// The rules that name instructions.
 fn rules(ledger: &Ledger) -> impl Iterator<Item = &Rule> {
     ledger.obligations.iter().filter_map(|obligation| match &obligation.check {
-        Some(Check::Binary { rule }) if !rule.complete => Some(rule),
+        Some(Check::Binary { rule, .. }) if !rule.complete => Some(rule),
         _ => None,
     })
 }

@@ -1,12 +1,12 @@
 //! Tools that Debian 12 does not have, in a private folder below `target/`: fetched when asked, never installed.
 //!
-//! CBMC and wabt come from Debian 13 and run with that release's own C library, beside the machine's. Whoever lacks one gets
-//! *not run*, never a pass.
+//! CBMC and wabt come from Debian 13 and run with that release's own C library, beside the machine's. angr and z3 come from
+//! PyPI into a virtual environment. Whoever lacks one gets *not run*, never a pass.
 
 use crate::target::{self, PrivateApt};
 use crate::tools::{self, COQ, SPIN};
 use crate::workspace::skerry_dir;
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -17,6 +17,24 @@ const SUITE: &str = "trixie";
 /// CBMC, wabt, and the libraries they run with.
 const PACKAGES: [&str; 9] =
     ["cbmc", "wabt", "minisat", "libstdc++6", "libgcc-s1", "libc6", "libssl3t64", "libzstd1", "zlib1g"];
+
+/// Solvers, with the libraries of the versions that they work with.
+const WHEELS: [&str; 4] = ["angr==9.2.*", "bitstring<5", "pycparser==3.0", "z3-solver"];
+/// There once the whole environment is.
+const COMPLETE: &str = "complete";
+
+fn environment() -> Result<PathBuf> {
+    Ok(skerry_dir()?.join("tools/python"))
+}
+
+/// The Python that has the solvers, if they were fetched.
+///
+/// # Errors
+/// When the build directory cannot be made.
+pub fn python() -> Result<Option<PathBuf>> {
+    let environment = environment()?;
+    Ok(environment.join(COMPLETE).exists().then(|| environment.join("bin/python")))
+}
 
 fn unpacked() -> Result<PathBuf> {
     Ok(skerry_dir()?.join("tools").join(SUITE))
@@ -60,9 +78,23 @@ pub fn install() -> Result<()> {
         std::fs::create_dir_all(skerry_dir()?.join("tools"))?;
         apt.download(&PACKAGES, &unpacked()?)?;
     }
+    if python()?.is_none() {
+        eprintln!("fetching angr and z3 from PyPI");
+        let environment = environment()?;
+        run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+        run(Command::new(environment.join("bin/pip")).args(["install", "--quiet"]).args(WHEELS))?;
+        std::fs::write(environment.join(COMPLETE), "")?;
+    }
     if target::source()?.is_none() {
         eprintln!("fetching the source of Rust's library");
         target::fetch()?;
     }
+    Ok(())
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_os_string();
+    let status = command.stdout(std::io::stderr()).status().with_context(|| format!("cannot run {name:?}"))?;
+    ensure!(status.success(), "{name:?} failed");
     Ok(())
 }

@@ -47,7 +47,7 @@ pub fn add(tests: &mut Tests) {
         Ok(())
     });
     tests.add("commands/bench_is_no_worse_than_its_baseline", Slow, |_| {
-        let output = xtask(&["bench", "--only", "icount", "--compare", "tests/bench/baseline.json"])?;
+        let output = xtask(&["bench", "--only", "icount", "--quick", "--compare", "tests/bench/baseline.json"])?;
         ensure!(output.status.success(), "{}{}", text(&output), String::from_utf8_lossy(&output.stderr));
         Ok(())
     });

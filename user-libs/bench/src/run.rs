@@ -2,7 +2,7 @@
 
 use crate::scale::{self, Extent, Sample};
 use crate::stage::Stage;
-use crate::stats::Summary;
+use crate::stats::{Histogram, Summary};
 use crate::trace::{RUNS, WARM_UP};
 use crate::{fault, ipc, objects, sched, signal, timed};
 use core::fmt::Write;
@@ -15,6 +15,9 @@ use sel4::{BootInfo, Page};
 const SCALE: &str = "scale";
 /// … and of one where they do so quickly.
 const SCALE_QUICK: &str = "scale-quick";
+
+/// Name of a system of many partitions that only say when they came up.
+const BOOT: &str = "boot";
 
 /// Measures everything, says `done`, and stops.
 pub fn run(info: &BootInfo<'_>, first_tsc: u64, console: &mut Console) -> ! {
@@ -38,6 +41,10 @@ fn programme(info: &BootInfo<'_>, first_tsc: u64, out: &mut Out<'_>) -> Result<(
     match manifest.name() {
         SCALE => scale::measure(info, &manifest, Extent::Full, out),
         SCALE_QUICK => scale::measure(info, &manifest, Extent::Quick, out),
+        BOOT => {
+            describe(info, first_tsc, out);
+            Ok(())
+        }
         _ => {
             describe(info, first_tsc, out);
             measure(info, out)
@@ -89,8 +96,11 @@ impl Out<'_> {
 
     fn range(&mut self, id: &str, runs: core::ops::Range<usize>, ticks: impl Fn(usize) -> u64) {
         let cost = self.cost;
-        if let Some(summary) = Summary::of(runs.map(|run| ticks(run).wrapping_sub(cost))) {
-            let _ = writeln!(self.console, "bench {id} {summary}");
+        let samples = || runs.clone().map(|run| ticks(run).wrapping_sub(cost));
+        let Some(summary) = Summary::of(samples()) else { return };
+        let _ = writeln!(self.console, "bench {id} {summary}");
+        if summary.min != summary.max {
+            let _ = writeln!(self.console, "spread {id}{}", Histogram::of(samples()));
         }
     }
 

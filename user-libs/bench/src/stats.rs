@@ -32,9 +32,36 @@ impl fmt::Display for Summary {
     }
 }
 
+/// How often each value occurred, by ascending value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Histogram(Vec<(u64, usize)>);
+
+impl Histogram {
+    /// Of these samples.
+    pub fn of(samples: impl IntoIterator<Item = u64>) -> Self {
+        let mut sorted: Vec<u64> = samples.into_iter().collect();
+        sorted.sort_unstable();
+        Self(sorted.chunk_by(|one, next| one == next).map(|equal| (equal[0], equal.len())).collect())
+    }
+}
+
+/// As ` 201x63 205x1`.
+impl fmt::Display for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|(value, count)| write!(f, " {value}x{count}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_histogram_counts_equal_samples() {
+        assert_eq!(Histogram::of([7, 5, 7, 7]).to_string(), " 5x1 7x3");
+        assert_eq!(Histogram::of([]).to_string(), "");
+    }
 
     #[test]
     fn the_median_is_a_sample_that_occurred() {

@@ -10,8 +10,10 @@ pub const BYTES: &str = "bytes";
 pub const ICOUNT: &str = "qemu-icount";
 /// Engine of figures read from a built file.
 pub const ELF: &str = "elf";
-/// The command that reproduces every figure.
+/// The command that reproduces the whole report.
 pub const COMMAND: &str = "cargo xtask bench";
+/// The command that reproduces what is counted, or read from a file.
+pub const COUNTING: &str = "cargo xtask bench --only icount";
 
 /// One figure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,9 @@ pub struct Figure {
     pub samples: u64,
     /// The command that reproduces it.
     pub command: String,
+    /// If the samples differ: each value and how often it occurred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spread: Vec<(u64, u64)>,
 }
 
 impl Figure {
@@ -51,7 +56,8 @@ impl Figure {
             min: value,
             max: value,
             samples: 1,
-            command: COMMAND.to_owned(),
+            command: COUNTING.to_owned(),
+            spread: Vec::new(),
         }
     }
 
@@ -64,6 +70,30 @@ impl Figure {
         let unit = if id.starts_with("footprint.") { BYTES } else { INSTRUCTIONS };
         Some(Self { median, min, max, samples, ..Self::single(id, ICOUNT, unit, 0) })
     }
+
+    /// The figures of a console's lines. A line `spread <id> <value>x<count> …` belongs to the figure before it.
+    pub fn of_lines(lines: &[String]) -> Vec<Self> {
+        let mut figures: Vec<Self> = Vec::new();
+        for line in lines {
+            if let (Some((id, spread)), Some(last)) = (parse_spread(line), figures.last_mut())
+                && last.id == id
+            {
+                last.spread = spread;
+            }
+            figures.extend(Self::parse(line));
+        }
+        figures
+    }
+}
+
+fn parse_spread(line: &str) -> Option<(&str, Vec<(u64, u64)>)> {
+    let mut words = line.strip_prefix("spread ")?.split_ascii_whitespace();
+    let id = words.next()?;
+    let pair = |word: &str| {
+        let (value, count) = word.split_once('x')?;
+        Some((value.parse().ok()?, count.parse().ok()?))
+    };
+    Some((id, words.map(pair).collect::<Option<_>>()?))
 }
 
 #[cfg(test)]
@@ -76,6 +106,14 @@ mod tests {
         assert_eq!((figure.id.as_str(), figure.unit.as_str()), ("ipc.call.same", INSTRUCTIONS));
         assert_eq!((figure.median, figure.min, figure.max, figure.samples), (259, 258, 301, 64));
         assert_eq!(Figure::parse("bench footprint.slice 4096 4096 4096 1").unwrap().unit, BYTES);
+    }
+
+    #[test]
+    fn a_spread_belongs_to_the_figure_before_it() {
+        let lines = ["bench a 2 1 2 3", "spread a 1x1 2x2", "bench b 1 1 1 3", "spread a 9x9", "spread b x"];
+        let figures = Figure::of_lines(&lines.map(str::to_owned));
+        assert_eq!(figures[0].spread, [(1, 1), (2, 2)]);
+        assert!(figures[1].spread.is_empty());
     }
 
     #[test]

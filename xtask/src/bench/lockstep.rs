@@ -50,6 +50,11 @@ impl Setup {
         self.cluster.is_none_or(|cluster| cores.is_multiple_of(cluster) && (cluster == 1 || cores > cluster))
     }
 
+    /// What measures this setup on so many cores.
+    pub fn command(&self, cores: u32) -> String {
+        format!("cargo xtask bench --only lockstep --setups '{}' --cores {cores}", self.name)
+    }
+
     /// The same in the words of the command line. On one core a kernel with locks has to be asked for.
     fn form(&self) -> Form {
         let kernel = if self.lock.is_some() { Kernel::Smp } else { Kernel::Auto };
@@ -131,8 +136,14 @@ pub fn run(artifacts: &Artifacts, setup: Setup, cores: u32, extent: Extent, pati
         .with_context(|| format!("{} on {cores} cores", setup.name))?;
     let rounds: Vec<_> = lines.iter().filter_map(|line| Round::parse(line)).collect();
     ensure!(!rounds.is_empty(), "{} on {cores} cores printed no figure", setup.name);
-    let own = |figure| Figure { configuration: setup.name.to_owned(), engine: LOCKSTEP.to_owned(), cores, ..figure };
-    let figures = lines.iter().filter_map(|line| Figure::parse(line)).map(own).collect();
+    let own = |figure| Figure {
+        configuration: setup.name.to_owned(),
+        engine: LOCKSTEP.to_owned(),
+        cores,
+        command: setup.command(cores),
+        ..figure
+    };
+    let figures = Figure::of_lines(&lines).into_iter().map(own).collect();
     Ok(Run { rounds, figures })
 }
 

@@ -1,6 +1,6 @@
 //! Boots the measuring root task, alone on one core, and collects its figures.
 
-use super::figures::Figure;
+use super::figures::{BYTES, Figure, ICOUNT, INSTRUCTIONS};
 use crate::artifacts::{Artifacts, BENCH};
 use crate::engine::Engine;
 use crate::form::Form;
@@ -9,6 +9,7 @@ use crate::launch::{Start, launch, members};
 use crate::session::{Until, Work, watch};
 use anyhow::{Context, Result, bail, ensure};
 use partition_config::Plan;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,16 +21,61 @@ const ICOUNT_ARGUMENTS: [&str; 2] = ["-icount", "shift=0,sleep=off"];
 /// # Errors
 /// When the system does not start, does not finish in `patience`, or finishes with another code than 0.
 pub fn run(artifacts: &Artifacts, patience: Duration) -> Result<Vec<Figure>> {
-    let root_task = artifacts.path(BENCH).context("the benchmark is not built")?;
-    let text = format!(
-        "[system]\nname = \"bench\"\n[[partition]]\nname = \"bench\"\nmemory = \"32M\"\nroot-task = {:?}\n",
-        root_task.display().to_string()
-    );
     let start = Start { extra: ICOUNT_ARGUMENTS.map(str::to_owned).to_vec(), ..Start::on(Engine::Qemu) };
-    let lines = watch_to_the_end(&check(artifacts, &text, Form::default())?, artifacts, &start, patience)?;
-    let figures: Vec<Figure> = lines.iter().filter_map(|line| Figure::parse(line)).collect();
+    let lines = watch_to_the_end(&plan(artifacts)?, artifacts, &start, patience)?;
+    let figures: Vec<Figure> = Figure::of_lines(&lines);
     ensure!(!figures.is_empty(), "the benchmark printed no figure");
     Ok(figures)
+}
+
+/// One partition on one core, whose root task measures.
+///
+/// # Errors
+/// When the root task is not built.
+pub fn plan(artifacts: &Artifacts) -> Result<Plan> {
+    check(artifacts, &system("bench", 1, artifacts)?, Form::default())
+}
+
+/// Boots as many instances as `count`, each with a core of its own, and says after how many instructions the first of
+/// their root tasks ran, and the last.
+///
+/// # Errors
+/// As [`run`].
+pub fn boot(artifacts: &Artifacts, count: u32, patience: Duration) -> Result<Vec<Figure>> {
+    let plan = check(artifacts, &system("boot", count, artifacts)?, Form::default())?;
+    let start = Start { extra: ICOUNT_ARGUMENTS.map(str::to_owned).to_vec(), ..Start::on(Engine::Qemu) };
+    let lines = watch_to_the_end(&plan, artifacts, &start, patience)?;
+    let figures: Vec<Figure> = Figure::of_lines(&lines);
+    let of = |id: &str| figures.iter().filter(|figure| figure.id == id).map(|figure| figure.median).collect::<Vec<_>>();
+    let (boots, memory) = (of("boot.to_user"), of("footprint.kernel.memory"));
+    ensure!(boots.len() == count as usize, "{} of {count} instances said when they came up", boots.len());
+    let spread =
+        |values: &[u64]| (values.iter().copied().min().unwrap_or(0), values.iter().copied().max().unwrap_or(0));
+    let ((first, last), (least, most)) = (spread(&boots), spread(&memory));
+    let figure = |id: &str, unit: &str, median, min, max| Figure {
+        cores: count,
+        min,
+        max,
+        samples: boots.len() as u64,
+        ..Figure::single(id, ICOUNT, unit, median)
+    };
+    Ok(vec![
+        figure("footprint.boot.all", INSTRUCTIONS, last, first, last),
+        figure("footprint.kernel.memory.all", BYTES, memory.iter().sum(), least, most),
+    ])
+}
+
+/// A system of `count` partitions that run the benchmark.
+fn system(name: &str, count: u32, artifacts: &Artifacts) -> Result<String> {
+    let root_task = artifacts.path(BENCH).context("the benchmark is not built")?.display().to_string();
+    let mut text = format!("[system]\nname = \"{name}\"\n");
+    let memory = if count == 1 { "32M" } else { "8M" };
+    for partition in 0..count {
+        let name = if count == 1 { name.to_owned() } else { format!("{name}{partition}") };
+        // A String takes any write.
+        let _ = writeln!(text, "[[partition]]\nname = \"{name}\"\nmemory = \"{memory}\"\nroot-task = {root_task:?}");
+    }
+    Ok(text)
 }
 
 /// The plan of a system file that is our own, with kernels of this form.

@@ -1,10 +1,13 @@
 //! The report as files: `report.json`, `report.md`, `report.svg`, and a chart for each scaling scenario. Tests: below.
 
 use super::figures::{BYTES, COMMAND, Figure, ICOUNT, INSTRUCTIONS};
+use super::hardware::CYCLES;
+use super::host::{COUNTED, TIMED};
 use super::lockstep::LOCKSTEP;
-use super::reference::{MISSING, REFERENCES, Reference, SAME_BINARY};
+use super::reference::{MISSING, REFERENCES, Reference, SAME_BINARY, SameBinary};
 use super::{curves, plot, scaling};
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -17,6 +20,9 @@ instruction that returns to user mode; where two threads take part, until the ot
 own suite does. Not included, since the engine charges nothing for it: caches, TLB, cost of single instructions. \
 Skerry's servers and fault handlers are passive (they run on the caller's time), priorities are equal unless the row says \
 otherwise.";
+
+/// The figure that is a stub's own cost.
+const STUB: &str = "stub.instructions";
 
 /// What the figures of several cores are, in words.
 const SCALING: &str = "\
@@ -58,35 +64,32 @@ pub fn read(path: &Path) -> Result<Vec<Figure>> {
 
 /// The median of a figure.
 pub fn median(figures: &[Figure], id: &str) -> Option<u64> {
-    figures.iter().find(|figure| figure.id == id).map(|figure| figure.median)
+    figures.iter().find(|figure| figure.id == id && figure.engine == ICOUNT).map(|figure| figure.median)
 }
 
 /// The tables.
 pub fn markdown(figures: &[Figure], failed: &[String]) -> String {
     let mut text =
         format!("# Skerry: measured\n\nReproduce with `{COMMAND}`.\n\n## Instructions per operation\n\n{METHOD}\n\n");
-    text += "| operation | id | Skerry | seL4 MCS | seL4 | to reach | reached | against MCS |\n";
-    text += "|---|---|--:|--:|--:|--:|---|--:|\n";
-    for row in &REFERENCES {
-        text += &reference_row(row, median(figures, row.id));
-    }
+    text += &operations(figures);
     text += &same_binary();
     text += "\n`syscall.null` here is an `NBSend` through an empty slot, which includes the failed lookup; seL4's 89 is a \
              system call made for benchmarking. seL4 figures for map and retype are per page, from another run of its \
-             suite.\n\n## Everything measured\n\n| id | median | min | max | samples | unit |\n|---|--:|--:|--:|--:|---|\n";
-    for Figure { id, median, min, max, samples, unit, .. } in
-        figures.iter().filter(|figure| figure.unit == INSTRUCTIONS && figure.engine == ICOUNT)
-    {
-        let _ = writeln!(text, "| {id} | {median} | {min} | {max} | {samples} | {unit} |");
-    }
+             suite.\n\n## Everything counted\n\n`kernel` is the figure; `user` is the stub around the system call, at \
+             both ends together as many instructions as at one, and twice for a round trip that is the sum of both ways.\n\n";
+    text += &counted(figures);
     text += "\n`boot.to_user`: from the loader's first instruction to the first of the root task, time calibration \
-             included.\n\n## Footprint\n\n| id | bytes |\n|---|--:|\n";
-    for Figure { id, median, .. } in figures.iter().filter(|figure| figure.unit == BYTES) {
-        let _ = writeln!(text, "| {id} | {median} |");
-    }
+             included. `footprint.boot.all`: the same for many instances on as many cores, from the first root task to the last; \
+             instructions of all cores together.\n\n## Footprint\n\n";
+    text += &footprint(figures);
     text += "\n`footprint.kernel.memory` is what one instance keeps for its kernel: image, handoff, page tables, stacks. \
              `footprint.untyped` is what is left of `footprint.slice` for the root task to make objects of.\n\
 ";
+    let rings = rings(figures);
+    if !rings.is_empty() {
+        let _ = write!(text, "\n## Rings on the host\n{rings}");
+    }
+    text += &cycles(figures);
     text += &lockstep(figures);
     text += "\n## Not measured\n\n";
     for problem in failed {
@@ -98,42 +101,142 @@ pub fn markdown(figures: &[Figure], failed: &[String]) -> String {
     text
 }
 
-/// seL4's own benchmark on both kernels.
-fn same_binary() -> String {
-    let mut text = "\n### The same binary on both kernels\n\nseL4's benchmark suite, built outside this repository for seL4 16 \
-                    MCS, booted unmodified as a root task (`root-task = \"sel4bench.elf\"`, `cargo xtask run --icount`); \
-                    its own medians, measured when the table was last filled in.\n\n\
-                    | operation | Skerry | seL4 MCS | Skerry / seL4 |\n|---|--:|--:|--:|\n"
-        .to_owned();
-    for (what, ours, theirs) in SAME_BINARY {
-        let _ = writeln!(text, "| {what} | {ours} | {theirs} | {:.2} |", ours as f64 / theirs as f64);
+/// The table of operations that have figures elsewhere.
+pub fn operations(figures: &[Figure]) -> String {
+    let mut text = "| operation | id | Skerry | seL4 MCS | seL4 | to reach | reached | against MCS |\n".to_owned();
+    text += "|---|---|--:|--:|--:|--:|---|--:|\n";
+    for row in &REFERENCES {
+        text += &reference_row(row, median(figures, row.id));
     }
     text
 }
 
-/// Everything measured on several cores.
+/// The table of sizes.
+pub fn footprint(figures: &[Figure]) -> String {
+    let mut text = "| id | instances | bytes |\n|---|--:|--:|\n".to_owned();
+    for Figure { id, median, cores, .. } in figures.iter().filter(|figure| figure.unit == BYTES) {
+        let _ = writeln!(text, "| {id} | {cores} | {median} |");
+    }
+    text
+}
+
+/// seL4's own benchmark on both kernels.
+fn same_binary() -> String {
+    let mut text = "\n### The same binary on both kernels\n\nseL4's benchmark suite, built outside this repository for seL4 16 \
+                    MCS, booted unmodified as a root task (`root-task = \"sel4bench.elf\"`, `cargo xtask run --icount`); \
+                    its own raw medians, measured when the table was last filled in, not by this run.\n\n\
+                    | operation | seL4 MCS | Skerry before | Skerry | Skerry / seL4 |\n|---|--:|--:|--:|--:|\n"
+        .to_owned();
+    for SameBinary { what, sel4, before, now } in SAME_BINARY {
+        let shown = now.map_or("–".to_owned(), |now| now.to_string());
+        let ratio = now.unwrap_or(before) as f64 / sel4 as f64;
+        let _ = writeln!(text, "| {what} | {sel4} | {before} | {shown} | {ratio:.2} |");
+    }
+    text
+}
+
+/// Every counted figure: the kernel's part, the user's, and how samples differ.
+fn counted(figures: &[Figure]) -> String {
+    let stub = median(figures, STUB).unwrap_or(0);
+    let mut text = "| id | kernel | user | both | min | max | samples |\n|---|--:|--:|--:|--:|--:|--:|\n".to_owned();
+    let all =
+        || figures.iter().filter(|figure| figure.unit == INSTRUCTIONS && figure.engine == ICOUNT && figure.id != STUB);
+    for Figure { id, median, min, max, samples, .. } in all() {
+        // Boot has no stub; a round trip has one at either end.
+        let user = match id.as_str() {
+            _ if *samples == 1 || id.starts_with("footprint.") => 0,
+            "fault.roundtrip" => 2 * stub,
+            _ => stub,
+        };
+        let _ = writeln!(text, "| {id} | {median} | {user} | {} | {min} | {max} | {samples} |", median + user);
+    }
+    let spread: Vec<_> = all().filter(|figure| !figure.spread.is_empty()).collect();
+    if !spread.is_empty() {
+        text += "\nWhere samples differ: instructions, and how often.\n\n| id | samples |\n|---|---|\n";
+    }
+    for Figure { id, spread, .. } in spread {
+        let shown: Vec<_> = spread.iter().map(|(value, count)| format!("{value} ×{count}")).collect();
+        let _ = writeln!(text, "| {id} | {} |", shown.join(", "));
+    }
+    text
+}
+
+/// Our rings and others': a row for each operation, ours first, and what ours is of the best of the others.
+pub fn rings(figures: &[Figure]) -> String {
+    let mut text = String::new();
+    for (engine, title) in [
+        (COUNTED, "Host instructions for 1000 messages, in one thread (Valgrind; repeats)"),
+        (TIMED, "Picoseconds a message (Criterion; only as good as the host was quiet)"),
+    ] {
+        let of_engine: Vec<_> = figures.iter().filter(|figure| figure.engine == engine).collect();
+        let distinct = |name: fn(&Figure) -> &str| of_engine.iter().map(|figure| name(figure)).collect::<BTreeSet<_>>();
+        let (ids, names) = (distinct(|figure| &figure.id), distinct(|figure| &figure.configuration));
+        let Some(first) = of_engine.first() else { continue };
+        let _ = write!(text, "\n{title}: `{}`.\n\n| id |", first.command);
+        names.iter().for_each(|name| text += &format!(" {name} |"));
+        let _ = writeln!(text, " skerry / best other |\n|---|{}", "--:|".repeat(names.len() + 1));
+        for id in ids {
+            let value = |name: &str| {
+                of_engine
+                    .iter()
+                    .find(|figure| figure.id == id && figure.configuration == name)
+                    .map(|figure| figure.median)
+            };
+            let shown = names.iter().map(|name| value(name).map_or("–".to_owned(), |value| value.to_string()));
+            let best = names.iter().filter(|name| !name.starts_with("skerry")).filter_map(|name| value(name)).min();
+            let ratio = value("skerry").zip(best).map(|(ours, best)| format!("{:.2}", ours as f64 / best as f64));
+            let shown = shown.collect::<Vec<_>>().join(" | ");
+            let _ = writeln!(text, "| `{id}` | {shown} | {} |", ratio.unwrap_or_else(|| "–".to_owned()));
+        }
+    }
+    text
+}
+
+/// Cycles of a real processor.
+fn cycles(figures: &[Figure]) -> String {
+    let mut text = String::new();
+    for Figure { id, engine, median, min, max, samples, .. } in figures.iter().filter(|figure| figure.unit == CYCLES) {
+        let _ = writeln!(text, "| {id} | {engine} | {median} | {min} | {max} | {samples} |");
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!(
+        "\n## On the machine at hand\n\nCycles of the time-stamp counter, stub subtracted.\n\n\
+         | id | engine | median | min | max | samples |\n|---|---|--:|--:|--:|--:|\n{text}"
+    )
+}
+
+/// Everything measured on several cores, with what it means.
 fn lockstep(figures: &[Figure]) -> String {
+    let tables = scaled(figures);
+    if tables.is_empty() { tables } else { format!("\n## Scaling\n\n{SCALING}\n\n{tables}\n{}", charts(figures, "")) }
+}
+
+/// The tables of what was measured on several cores.
+pub fn scaled(figures: &[Figure]) -> String {
     let table = scaling::markdown(figures);
     if table.is_empty() {
-        return String::new();
+        return table;
     }
     let mut text = format!(
-        "\n## Scaling\n\n{SCALING}\n\nThousands of operations per 10^9 ticks, all cores together (times one core); then, on \
-         the most cores, the greatest over the least share of a core and the ticks of the longest operation.\n\n{table}"
+        "Thousands of operations per 10^9 ticks, all cores together (times one core); then, on the most cores, the greatest \
+         over the least share of a core and the ticks of the longest operation.\n\n{table}"
     );
     text += "\n### Waking across cores\n\nTicks from before the signal until the sender goes on (`sender`) and until the \
              woken thread, alone on its core, runs (`oneway`). Multikernel: a doorbell; SMP: a notification.\n\n\
-             | id | configuration | median | min | max |\n|---|---|--:|--:|--:|\n";
-    let waking =
-        |figure: &&Figure| figure.engine == LOCKSTEP && figure.id.starts_with("doorbell.") && figure.cores == 2;
-    for Figure { id, configuration, median, min, max, .. } in figures.iter().filter(waking) {
-        let _ = writeln!(text, "| `{id}` | {configuration} | {median} | {min} | {max} |");
-    }
-    text += "\n";
-    for chart in scaling::charts(figures) {
-        let _ = writeln!(text, "![{}]({}.svg)\n", chart.title, chart.name);
+             | id | configuration | cores | median | min | max |\n|---|---|--:|--:|--:|--:|\n";
+    let waking = |figure: &&Figure| figure.engine == LOCKSTEP && figure.id.starts_with("doorbell.");
+    for Figure { id, configuration, cores, median, min, max, .. } in figures.iter().filter(waking) {
+        let _ = writeln!(text, "| `{id}` | {configuration} | {cores} | {median} | {min} | {max} |");
     }
     text
+}
+
+/// The charts, to be found in `folder`.
+pub fn charts(figures: &[Figure], folder: &str) -> String {
+    let line = |chart: curves::Chart| format!("![{}]({folder}{}.svg)\n", chart.title, chart.name);
+    scaling::charts(figures).into_iter().map(line).collect()
 }
 
 fn reference_row(row: &Reference, ours: Option<u64>) -> String {
@@ -163,6 +266,30 @@ mod tests {
         assert!(reference_row(row, Some(140)).ends_with("| 140 | 210 | 182 | 140 | yes | 0.67 |\n"));
         assert!(reference_row(row, Some(141)).contains("| **no** |"));
         assert!(reference_row(row, None).ends_with("| – | 210 | 182 | 140 | – | – |\n"));
+    }
+
+    #[test]
+    fn a_counted_figure_is_split_and_its_spread_is_shown() {
+        let mut figures = [STUB, "ipc.call.same", "fault.roundtrip", "boot.to_user"]
+            .map(|id| Figure { samples: 64, ..Figure::single(id, ICOUNT, INSTRUCTIONS, 10) });
+        figures[1].spread = vec![(10, 60), (12, 4)];
+        figures[3].samples = 1;
+        let text = counted(&figures);
+        assert!(text.contains("| ipc.call.same | 10 | 10 | 20 |"), "{text}");
+        assert!(text.contains("| fault.roundtrip | 10 | 20 | 30 |"), "{text}");
+        assert!(text.contains("| boot.to_user | 10 | 0 | 10 |"), "{text}");
+        assert!(text.contains("| ipc.call.same | 10 ×60, 12 ×4 |") && !text.contains(STUB), "{text}");
+    }
+
+    #[test]
+    fn rings_stand_side_by_side_and_ours_is_compared_with_the_best() {
+        let ring = |name: &str, value| Figure {
+            configuration: name.to_owned(),
+            ..Figure::single("channel.alone-8", COUNTED, "", value)
+        };
+        let text = rings(&[ring("skerry", 48), ring("rtrb", 50), ring("crossbeam-queue", 60)]);
+        assert!(text.contains("| `channel.alone-8` | 60 | 50 | 48 | 0.96 |"), "{text}");
+        assert!(rings(&[]).is_empty() && cycles(&[]).is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! `report.json`. Tests: below.
 
 use super::curves::{Chart, Curve, Scale, Stroke, crossing};
-use super::figures::{COMMAND, Figure};
+use super::figures::Figure;
 use super::lockstep::{LOCKSTEP, PER_TICKS, Round, Setup};
 use super::model::{Lock, Model, Variation};
 use super::reference::{LOCKSTEP_CORES, SEL4_LOCKSTEP};
@@ -61,7 +61,8 @@ pub fn figures(setup: Setup, cores: u32, round: &Round) -> [Figure; 2] {
         min,
         max,
         samples: round.cores.len() as u64,
-        command: COMMAND.to_owned(),
+        command: setup.command(cores),
+        spread: Vec::new(),
     };
     let (min, max) = round.extremes();
     let (shortest, longest) = (round.cores.iter().map(|&(_, longest)| longest).min().unwrap_or(0), round.longest());

@@ -3,7 +3,7 @@
 use super::{BAD, GOOD, PLAIN, QUIET};
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,23 +12,25 @@ use xtask::bench::compare::compare;
 use xtask::bench::figures::Figure;
 use xtask::bench::lockstep::{self, Extent, SETUPS, Setup};
 use xtask::bench::reference::REFERENCES;
-use xtask::bench::{footprint, machine, report, scaling};
+use xtask::bench::{footprint, hardware, host, machine, publish, report, scaling};
 use xtask::{tools, workspace};
 
 /// How long the measuring system may take: it takes a second where the host is idle.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a machine in lockstep may take: a minute for sixteen cores where the host is idle.
-const LOCKSTEP_PATIENCE: Duration = Duration::from_secs(600);
-/// Cores of the machines in lockstep. Debian's Bochs 2.7 crashes with 16.
-const CORES: [u32; 5] = [1, 2, 4, 8, 12];
+const LOCKSTEP_PATIENCE: Duration = Duration::from_secs(1800);
+/// Instances whose start is counted.
+const MANY: u32 = 64;
+/// Cores of the machines in lockstep.
+const CORES: [u32; 5] = [1, 2, 4, 8, 16];
 /// Those of a quick run.
 const QUICK_CORES: [u32; 3] = [1, 2, 4];
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Leave out what takes minutes: of the scaling scenarios run only message pairs without think time, on 1, 2 and 4
-    /// cores.
+    /// Leave out what takes minutes: time no rings, boot no 64 instances, and of the scaling scenarios run only message
+    /// pairs without think time, on 1, 2 and 4 cores.
     #[arg(long)]
     quick: bool,
     /// Run only what one engine measures.
@@ -40,9 +42,15 @@ pub struct Arguments {
     /// Lockstep on these numbers of cores only, such as `1,4`.
     #[arg(long, value_delimiter = ',')]
     cores: Vec<u32>,
+    /// With `--only machine`: what the serial port of a PC said that booted the ISO.
+    #[arg(long, value_name = "FILE")]
+    serial: Option<PathBuf>,
     /// Measure nothing: write the report of the figures in this `report.json` again.
     #[arg(long, value_name = "REPORT")]
     from: Option<PathBuf>,
+    /// Put the tables and charts of what was measured into `docs/performance.md`.
+    #[arg(long)]
+    publish: bool,
     /// Compare with this `report.json`; fail if a deterministic figure is over 2 % worse.
     #[arg(long, value_name = "BASELINE")]
     compare: Option<PathBuf>,
@@ -55,6 +63,10 @@ enum Only {
     Icount,
     /// Scaling, on several (Bochs).
     Lockstep,
+    /// Our rings and others', on this host.
+    Host,
+    /// Cycles of the machine at hand: under KVM, or from a PC's serial port.
+    Machine,
 }
 
 /// Measures.
@@ -63,27 +75,52 @@ pub fn bench(arguments: &Arguments) -> Result<ExitCode> {
     let baseline = arguments.compare.as_deref().map(report::read).transpose()?;
     let folder = workspace::target_dir().join("bench");
     if let Some(saved) = &arguments.from {
-        report::write(&folder, &report::read(saved)?, &[])?;
+        let figures = report::read(saved)?;
+        report::write(&folder, &figures, &[])?;
+        if arguments.publish {
+            publish::publish(&workspace::root().join("docs"), &figures)?;
+        }
         println!("report: {}", folder.join("report.md").display());
         return Ok(ExitCode::SUCCESS);
     }
     tools::ensure(&[tools::BUILD, tools::QEMU])?;
     let artifacts = Artifacts::build()?;
     let (mut figures, mut failed) = (Vec::new(), Vec::new());
-    if arguments.only != Some(Only::Lockstep) {
+    let wanted = |part| arguments.only.is_none_or(|only| only == part);
+    if arguments.only == Some(Only::Machine) {
+        figures.extend(at_hand(&artifacts, &folder, arguments)?);
+    }
+    if wanted(Only::Icount) {
         anstream::println!("{QUIET}measuring: one partition, one core, counted in instructions{PLAIN}");
         figures.extend(machine::run(&artifacts, PATIENCE)?);
+        if !arguments.quick {
+            anstream::println!("{QUIET}measuring: the start of {MANY} instances{PLAIN}");
+            figures.extend(machine::boot(&artifacts, MANY, LOCKSTEP_PATIENCE)?);
+        }
+        let kernel = artifacts.path(KERNEL).context("the kernel is not built")?;
+        let bytes = std::fs::read(kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
+        figures.extend(footprint::of(&bytes)?);
     }
-    let kernel = artifacts.path(KERNEL).context("the kernel is not built")?;
-    let bytes = std::fs::read(kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
-    figures.extend(footprint::of(&bytes)?);
-    if arguments.only != Some(Only::Icount) {
+    if wanted(Only::Host) {
+        anstream::println!("{QUIET}measuring: rings on the host{PLAIN}");
+        let timed = || if arguments.quick { Ok(Vec::new()) } else { host::timed() };
+        for rings in [host::counted(), timed()] {
+            match rings {
+                Ok(rings) => figures.extend(rings),
+                Err(error) => failed.push(format!("rings on the host: {error:#}")),
+            }
+        }
+    }
+    if wanted(Only::Lockstep) {
         tools::ensure(&[tools::ISO, tools::BOCHS])?;
         let (scaled, problems) = scale(&artifacts, arguments)?;
         figures.extend(scaled);
-        failed = problems;
+        failed.extend(problems);
     }
     report::write(&folder, &figures, &failed)?;
+    if arguments.publish {
+        publish::publish(&workspace::root().join("docs"), &figures)?;
+    }
 
     println!("{:<22}{:>8}{:>10}{:>10}", "instructions", "Skerry", "seL4 MCS", "to reach");
     for row in &REFERENCES {
@@ -110,6 +147,19 @@ pub fn bench(arguments: &Arguments) -> Result<ExitCode> {
     }
     anstream::println!("{GOOD}nothing is more than 2 % worse than the baseline{PLAIN}");
     Ok(outcome)
+}
+
+/// On the machine at hand: the ISO for a PC, and figures from its serial port, or from here.
+fn at_hand(artifacts: &Artifacts, folder: &Path, arguments: &Arguments) -> Result<Vec<Figure>> {
+    tools::ensure(&[tools::ISO])?;
+    std::fs::create_dir_all(folder)?;
+    let iso = folder.join("machine.iso");
+    hardware::image(artifacts, &iso)?;
+    println!("for a PC, with its first serial port recorded: {}", iso.display());
+    match &arguments.serial {
+        Some(serial) => hardware::from_serial(serial),
+        None => hardware::under_kvm(artifacts, &std::fs::read_to_string("/proc/cpuinfo")?, PATIENCE),
+    }
 }
 
 /// Every setup on every number of cores, as many machines at once as the host has processors: lockstep is not disturbed.

@@ -155,6 +155,8 @@ fn command_line(machine: &Machine, scratch: &Scratch, sockets: &SocketDir) -> Re
     let memory = ram_mib(machine.ram_end);
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let accelerator = match machine.threads {
+        // Instructions are counted by the translator only.
+        _ if machine.extra.iter().any(|argument| argument == "-icount") => "tcg,thread=single",
         _ if worth_kvm(&cpuinfo) && machine.cpu.is_none() => "kvm",
         Threads::Many => "tcg",
         Threads::One => "tcg,thread=single",

@@ -135,6 +135,19 @@ impl Artifacts {
         Ok(paths.get(KERNEL).with_context(|| format!("the build made no {KERNEL}"))?.clone())
     }
 
+    /// The same with a kernel that measures how long its (ticket) locks are held.
+    ///
+    /// # Errors
+    /// As [`Artifacts::build`].
+    pub fn with_hold_times(mut self) -> Result<Self> {
+        let folder = workspace::skerry_dir()?.join("kernel-hold-times");
+        let folder = folder.to_str().context("the build directory's name is not UTF-8")?;
+        let paths = build(["-p", "skerry-image", "--features", "smp,hold-times", "--target-dir", folder])
+            .context("building the measuring kernel failed")?;
+        self.paths.extend(paths);
+        Ok(self)
+    }
+
     /// Executables from elsewhere, by name.
     pub fn from_paths(paths: BTreeMap<String, PathBuf>) -> Self {
         Self { paths }

@@ -58,11 +58,14 @@ impl Place {
         std::iter::once(multikernel).chain(smp).collect()
     }
 
-    /// Threads for as much at the same time as the host can do, if it does nothing else.
+    /// A thread for each core, if the host has a processor free for each that waits for others; else one for all: a core
+    /// that waits would keep the one it waits for from running.
     pub fn threads(self) -> Threads {
         let host = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let waits_for_others = self.cores > 1 && (self.partitions * self.cores) as usize > host;
-        if waits_for_others { Threads::One } else { Threads::Many }
+        let load = std::fs::read_to_string("/proc/loadavg").ok();
+        let load: Option<f64> = load.and_then(|text| text.split_ascii_whitespace().next()?.parse().ok());
+        let free = host as f64 - load.unwrap_or(0.0).round();
+        if self.cores > 1 && f64::from(self.partitions * self.cores) > free { Threads::One } else { Threads::Many }
     }
 
     fn system(self, root_task: &str) -> String {

@@ -1,6 +1,7 @@
 //! [`Ranked`] state, its [`Guard`]s, and the [`Held`] tokens that carry the order in types.
 
 use crate::CoreIndex;
+use crate::meter::Stopwatch;
 use crate::rank::{Above, Nothing, Rank};
 use core::marker::PhantomData;
 use core::ops::Deref;
@@ -55,7 +56,7 @@ impl<R: Rank, T> Ranked<R, T> {
     where
         R: Above<Q>,
     {
-        Guard { value: &self.value, held: Held::new(below.core) }
+        Guard { value: &self.value, held: Held::new(below.core), _held_for: Stopwatch::start(R::NUMBER) }
     }
 }
 
@@ -64,6 +65,7 @@ impl<R: Rank, T> Ranked<R, T> {
 pub struct Guard<'g, R: Rank, T> {
     value: &'g T,
     held: Held<'g, R>,
+    _held_for: Stopwatch,
 }
 
 impl<'g, R: Rank, T> Guard<'g, R, T> {

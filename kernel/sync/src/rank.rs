@@ -12,12 +12,21 @@ pub trait Rank: sealed::Sealed {}
 pub trait Above<Q: Rank>: Rank {}
 
 mod sealed {
-    pub trait Sealed {}
+    pub trait Sealed {
+        /// How many ranks are lower.
+        const NUMBER: usize;
+    }
 }
 
 macro_rules! ranks {
     (@above [$($lower:ident)*]) => {};
     (@above [$($lower:ident)*] $name:ident $($higher:ident)*) => {
+        impl sealed::Sealed for $name {
+            const NUMBER: usize = {
+                const LOWER: &[&str] = &[$(stringify!($lower)),*];
+                LOWER.len()
+            };
+        }
         $(#[diagnostic::do_not_recommend] impl Above<$lower> for $name {})*
         ranks!(@above [$($lower)* $name] $($higher)*);
     };
@@ -26,7 +35,6 @@ macro_rules! ranks {
             $(#[$doc])*
             #[derive(Debug)]
             pub enum $name {}
-            impl sealed::Sealed for $name {}
             impl Rank for $name {}
         )+
         ranks!(@above [] $($name)+);

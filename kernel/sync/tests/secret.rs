@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Whether `source` asks for one of the features, or names one that has no other meaning.
 fn names_a_mode(source: &str) -> bool {
     let dense: String = source.chars().filter(|character| !character.is_whitespace()).collect();
-    ["lock-mcs", "lock-big", "lock_mcs", "lock_big", "feature=\"smp\"", "sync/smp", "CARGO_FEATURE_SMP"]
+    ["lock-mcs", "lock-big", "lock_mcs", "lock_big", "feature=\"smp\"", "hold-times", "sync/smp", "CARGO_FEATURE_SMP"]
         .iter()
         .any(|name| dense.contains(name))
 }

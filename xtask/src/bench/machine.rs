@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// QEMU's arguments for one tick per instruction: no host time gets in.
-const ICOUNT_ARGUMENTS: [&str; 2] = ["-icount", "shift=0,sleep=off"];
+pub const ICOUNT_ARGUMENTS: [&str; 2] = ["-icount", "shift=0,sleep=off"];
 
 /// Runs it under QEMU, one tick of the time-stamp counter per executed instruction.
 ///

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use xtask::artifacts::{Artifacts, PACKAGES, cargo};
 use xtask::engine::Engine;
 use xtask::form::{ALL_FORMS, FORMS};
+use xtask::holds;
 use xtask::launch::Start;
 use xtask::stress::{Place, storm};
 use xtask::tally::Tally;
@@ -32,6 +33,9 @@ pub struct Arguments {
     /// Only storm each kind of kernel for so many seconds: without locks, with each kind of them, clustered.
     #[arg(long, value_name = "SECONDS", conflicts_with = "quick")]
     stress: Option<u64>,
+    /// Only measure how long each lock is held at most, in instructions.
+    #[arg(long, conflicts_with_all = ["filter", "quick", "stress"])]
+    hold_times: bool,
     /// With `--stress`: where. Bochs runs all cores in lockstep, up to eight of them.
     #[arg(long, value_enum, default_value = "qemu", requires = "stress")]
     engine: Engine,
@@ -48,6 +52,9 @@ enum Forms {
 
 /// Runs the tests.
 pub fn test(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.hold_times {
+        return hold_times();
+    }
     if let Some(seconds) = arguments.stress {
         return stress(Duration::from_secs(seconds), arguments.engine, arguments.filter.as_deref());
     }
@@ -85,6 +92,17 @@ pub fn test(arguments: &Arguments) -> Result<ExitCode> {
     total += tests("system tests", &mut system)?;
     println!("{total}");
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A line for each rank: the longest section in the benchmark, and in a storm.
+fn hold_times() -> Result<ExitCode> {
+    tools::ensure(&[tools::BUILD, tools::QEMU])?;
+    let [bench, storm] = holds::measure(&Artifacts::build()?)?;
+    println!("| held | instructions at most, benchmark | storm |\n|---|---:|---:|");
+    for ((name, bench), storm) in holds::NAMES.iter().zip(bench).zip(storm) {
+        println!("| {name} | {bench} | {storm} |");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Storms on every kind of kernel, one machine at a time.

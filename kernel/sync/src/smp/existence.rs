@@ -20,6 +20,7 @@
 use super::atomic::{AtomicU32, Line, Ordering, fence_after_rmw, pause};
 use super::cores::CORES;
 use super::fair::Fair;
+use crate::meter::{ALONE, SHARED, Stopwatch};
 use crate::{CoreIndex, Held, rank};
 
 /// The lock that keeps looked-up objects alive.
@@ -47,7 +48,7 @@ impl<L: Fair> Existence<L> {
         if self.gate.0.is_taken() {
             self.share_by_turn(line, me, waiting);
         }
-        Shared { line, held: Held::new(me) }
+        Shared { line, held: Held::new(me), _held_for: Stopwatch::start(SHARED) }
     }
 
     /// As [`share`](Self::share), but `None` instead of waiting: for a core that cannot answer a recall yet.
@@ -56,7 +57,7 @@ impl<L: Fair> Existence<L> {
         let line = &self.readers[me.get()].0;
         line.swap(1, Ordering::SeqCst);
         fence_after_rmw();
-        let shared = Shared { line, held: Held::new(me) };
+        let shared = Shared { line, held: Held::new(me), _held_for: Stopwatch::start(SHARED) };
         (!self.gate.0.is_taken()).then_some(shared)
     }
 
@@ -81,7 +82,7 @@ impl<L: Fair> Existence<L> {
                 wait_for_reader(line, &mut waiting);
             }
         }
-        Exclusive { existence: self, held: Held::new(me) }
+        Exclusive { existence: self, held: Held::new(me), _held_for: Stopwatch::start(ALONE) }
     }
 }
 
@@ -105,6 +106,7 @@ impl<L: Fair> Default for Existence<L> {
 pub struct Shared<'e> {
     line: &'e AtomicU32,
     held: Held<'e, rank::Existence>,
+    _held_for: Stopwatch,
 }
 
 /// Existence, held alone.
@@ -112,6 +114,7 @@ pub struct Shared<'e> {
 pub struct Exclusive<'e, L: Fair> {
     existence: &'e Existence<L>,
     held: Held<'e, rank::Existence>,
+    _held_for: Stopwatch,
 }
 
 impl<'e> Shared<'e> {

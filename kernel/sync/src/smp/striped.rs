@@ -4,6 +4,7 @@
 use super::atomic::Line;
 use super::fair::Fair;
 use crate::Held;
+use crate::meter::Stopwatch;
 use crate::rank::{Above, Rank};
 use core::marker::PhantomData;
 
@@ -35,7 +36,7 @@ impl<R: Rank, L: Fair> Striped<R, L> {
         let lock = &self.stripes[stripe(address)].0;
         let held = Held::new(below.core());
         lock.acquire(&self.nodes, held.core(), || ());
-        StripeGuard { lock, nodes: &self.nodes, held }
+        StripeGuard { lock, nodes: &self.nodes, held, _held_for: Stopwatch::start(R::NUMBER) }
     }
 }
 
@@ -57,6 +58,7 @@ pub struct StripeGuard<'g, R: Rank, L: Fair> {
     lock: &'g L,
     nodes: &'g L::Nodes,
     held: Held<'g, R>,
+    _held_for: Stopwatch,
 }
 
 impl<'g, R: Rank, L: Fair> StripeGuard<'g, R, L> {

@@ -218,6 +218,8 @@ impl Plan {
             kernel: place.kernel,
             root_task: place.root_task,
             domains: partition.domains,
+            mitigations: partition.mitigations.0,
+            reserved: 0,
             cores: append(&mut tables.cores, cores),
             memory: append(&mut tables.memory, partition.memory.iter().map(memory)),
             devices: append(&mut tables.devices, partition.mmio.iter().map(memory)),

@@ -15,6 +15,7 @@ use crate::elf::{self, Kind};
 use crate::images::Images;
 use crate::need::{self, Parts};
 use crate::plan::{Bell, Channel, Console, Doorbell, File, Need, Partition, Plan, Program, Role, RootKind};
+use crate::schema::Mitigations;
 use crate::size::{Extent, rough};
 use ipi::{DOORBELL_FIRST, DOORBELL_LAST};
 use manifest::MERGED;
@@ -188,6 +189,7 @@ fn joined(name: &str, members: &[Partition], channel_bytes: u64, images: &dyn Im
         name: name.to_owned(),
         cores,
         domains: members.iter().map(|member| member.domains).max().unwrap_or(1),
+        mitigations: Mitigations(members.iter().fold(0, |all, member| all | member.mitigations.0)),
         memory,
         need,
         owns: members.iter().flat_map(|member| &member.owns).cloned().collect(),

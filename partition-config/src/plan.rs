@@ -28,6 +28,8 @@ pub struct Partition {
     pub memory: Vec<Extent>,
     /// Scheduling domains, 1 to [`manifest::handoff::MAX_DOMAINS`].
     pub domains: u32,
+    /// Mitigations of leaks through speculation.
+    pub mitigations: crate::schema::Mitigations,
     /// What must fit into the memory.
     pub need: Need,
     /// Names of the owned devices.

@@ -38,6 +38,8 @@ table! {
     Defaults {
         /// Memory of a partition. Default: what its kernel, programs and files need, and some room.
         optional memory "memory": Size,
+        /// Mitigations of a partition. Default: "auto".
+        optional mitigations "mitigations": Mitigations,
         /// Priority of a program. Default: 100.
         optional priority "priority": Spot<u32>,
         /// Time a program may run in each period. Default: the period.
@@ -64,6 +66,9 @@ table! {
         optional memory "memory": MemoryChoice,
         /// Scheduling domains, 1 to 16. Default: 1, as in a stock seL4.
         optional domains "domains": u32,
+        /// Against leaks through speculation: "auto", what the processor needs; "none"; "all"; or a list of "kpti", "ibrs",
+        /// "stibp", "ibpb", "rsb" and "verw". Default: "auto".
+        optional mitigations "mitigations": Mitigations,
         /// Devices by name.
         optional owns "owns": Vec<Spot<String>>,
         /// I/O ports, beside those of `owns`.
@@ -279,6 +284,96 @@ choice! {
         Backward = "backward",
         /// None: both ends poll.
         None = "none",
+    }
+}
+
+choice! {
+    /// A choice of mitigations in one word.
+    MitigationPolicy, UnknownValue {
+        /// What the processor needs.
+        Auto = "auto",
+        /// None.
+        None = "none",
+        /// All that the processor can do.
+        All = "all",
+    }
+}
+
+choice! {
+    /// A mitigation of leaks through speculation.
+    Mitigation, UnknownValue {
+        /// Page tables of programs do not map the kernel.
+        Kpti = "kpti",
+        /// Indirect branches of the kernel are restricted.
+        Ibrs = "ibrs",
+        /// Predictors are not shared by the threads of a core.
+        Stibp = "stibp",
+        /// Predictors forget between two address spaces.
+        Ibpb = "ibpb",
+        /// The return stack is filled between two address spaces.
+        Rsb = "rsb",
+        /// Buffers are overwritten on the way to a program.
+        Verw = "verw",
+    }
+}
+
+/// Mitigations of a partition, as bits of [`manifest::mitigations`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mitigations(pub u32);
+
+impl Default for Mitigations {
+    fn default() -> Self {
+        MitigationPolicy::Auto.into()
+    }
+}
+
+impl From<MitigationPolicy> for Mitigations {
+    fn from(policy: MitigationPolicy) -> Self {
+        Self(match policy {
+            MitigationPolicy::Auto => manifest::mitigations::AUTO,
+            MitigationPolicy::None => 0,
+            MitigationPolicy::All => manifest::mitigations::ALL,
+        })
+    }
+}
+
+impl FromIterator<Mitigation> for Mitigations {
+    fn from_iter<I: IntoIterator<Item = Mitigation>>(named: I) -> Self {
+        use manifest::mitigations as bit;
+        let bits = named.into_iter().map(|mitigation| match mitigation {
+            Mitigation::Kpti => bit::KPTI,
+            Mitigation::Ibrs => bit::IBRS,
+            Mitigation::Stibp => bit::STIBP,
+            Mitigation::Ibpb => bit::IBPB,
+            Mitigation::Rsb => bit::RSB,
+            Mitigation::Verw => bit::VERW,
+        });
+        Self(bits.fold(0, |all, bit| all | bit))
+    }
+}
+
+impl JsonSchema for Mitigations {
+    fn schema_name() -> Cow<'static, str> {
+        "Mitigations".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let policy = generator.subschema_for::<MitigationPolicy>();
+        let list = generator.subschema_for::<Vec<Mitigation>>();
+        json_schema!({ "anyOf": [policy, list] })
+    }
+}
+
+impl Read for Mitigations {
+    fn read(value: &Spanned<DeValue<'_>>, findings: &mut Findings) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::Array(_) => Some(<Vec<Mitigation> as Read>::read(value, findings)?.into_iter().collect()),
+            DeValue::String(_) => MitigationPolicy::read(value, findings).map(Into::into),
+            _ => {
+                wrong_type(value, "\"auto\", \"none\", \"all\" or an array of mitigations", findings);
+                None
+            }
+        }
     }
 }
 

@@ -69,6 +69,27 @@ fn generated_systems_of_any_number_of_cores_are_valid() {
 }
 
 #[test]
+fn mitigations_are_what_the_processor_needs_unless_the_file_says_otherwise() {
+    use manifest::mitigations as bit;
+    let chosen = |defaults: &str, own: &str| {
+        let text = format!(
+            "[system.defaults]\n{defaults}\n[[partition]]\nname = \"a\"\n{own}\nprogram = [{{ image = \"hello\" }}]\n"
+        );
+        let plan = plan("a", &text);
+        let archive = plan.archive();
+        let manifest = manifest::Manifest::decode(&archive.bytes).unwrap();
+        manifest.partitions()[0].mitigations
+    };
+    assert_eq!(chosen("", ""), bit::AUTO);
+    assert_eq!(chosen("", "mitigations = \"none\""), 0);
+    assert_eq!(chosen("", "mitigations = \"all\""), bit::ALL);
+    assert_eq!(chosen("", "mitigations = []"), 0);
+    assert_eq!(chosen("", "mitigations = [\"kpti\", \"verw\"]"), bit::KPTI | bit::VERW);
+    assert_eq!(chosen("mitigations = \"none\"", ""), 0);
+    assert_eq!(chosen("mitigations = \"none\"", "mitigations = \"auto\""), bit::AUTO);
+}
+
+#[test]
 fn nonsense_is_not_generated() {
     assert!(generate(0, "8M").is_err());
     assert!(generate(256, "8M").is_err());

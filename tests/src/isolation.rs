@@ -3,7 +3,8 @@
 //! For every instance: its kernel mappings lie in its own slice (and its own local APIC, and the I/O APIC if it owns
 //! it); nothing is writable and executable, not even by two mappings of one frame; the user half holds no kernel
 //! mapping and the kernel half no user mapping; programs reach only free memory of the slice, the instance's devices and
-//! its channels, never a page table or kernel text. Between instances: no frame that any kernel may write is mapped by another kernel; programs
+//! its channels, never a page table or kernel text. Where page tables are to be isolated, tables that map anything for programs map
+//! of the kernel the gate and nothing else, with the rights that the kernel's ELF gives it. Between instances: no frame that any kernel may write is mapped by another kernel; programs
 //! of two instances meet only in a channel declared between exactly these two. Tests: `isolation/tests.rs`, with
 //! synthetic snapshots, each broken in one way.
 
@@ -30,8 +31,21 @@ pub struct Allowance {
     pub devices: Vec<Range<u64>>,
     /// Its channels, each with the channel's index in the system.
     pub channels: Vec<(usize, Range<u64>)>,
+    /// If its page tables are to be isolated: what of the kernel is mapped beside programs.
+    pub gate: Option<Vec<GatePart>>,
     /// Physical ranges its kernel may map besides slice and local APIC (the I/O APIC).
     pub kernel_devices: Vec<Range<u64>>,
+}
+
+/// A segment of a kernel that stays mapped while programs run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatePart {
+    /// Virtual addresses, whole pages.
+    pub virt: Range<u64>,
+    /// May be written.
+    pub write: bool,
+    /// May be executed.
+    pub execute: bool,
 }
 
 /// What was found of an instance: the address spaces its cores were seen in.
@@ -69,6 +83,8 @@ pub enum Rule {
     UserInPartition,
     /// Programs never reach page tables, or frames that the kernel executes.
     UserOffKernel,
+    /// Where page tables are isolated, those of programs map the gate and nothing else of the kernel.
+    GateOnly,
     /// No two kernels share a frame that one of them may write.
     KernelsApart,
     /// Programs of two instances meet in their declared channels only.
@@ -113,6 +129,11 @@ fn judge_alone(allowance: &Allowance, snapshot: &Snapshot, found: &mut BTreeSet<
             }
         }
     }
+    if let Some(gate) = &allowance.gate {
+        for mapping in snapshot.spaces.iter().flat_map(beside_programs).filter(|mapping| !is_of_gate(mapping, gate)) {
+            report(Rule::GateOnly, describe(mapping));
+        }
+    }
     for mapping in mappings(snapshot, Privilege::Supervisor) {
         let own = allowance.slices.iter().chain(&allowance.kernel_devices).chain([&LOCAL_APIC]);
         if !covered(&mapping.phys, own) {
@@ -132,6 +153,22 @@ fn judge_alone(allowance: &Allowance, snapshot: &Snapshot, found: &mut BTreeSet<
             report(Rule::UserOffKernel, describe(mapping));
         }
     }
+}
+
+/// The kernel's mappings in a space that has some for programs.
+fn beside_programs(space: &AddressSpace) -> impl Iterator<Item = &Mapping> {
+    let has_program = space.mappings.iter().any(|mapping| mapping.rights.privilege == Privilege::User);
+    space.mappings.iter().filter(move |mapping| has_program && mapping.rights.privilege == Privilege::Supervisor)
+}
+
+fn is_of_gate(mapping: &Mapping, gate: &[GatePart]) -> bool {
+    let last = mapping.virt.wrapping_add(mapping.phys.end - mapping.phys.start - 1);
+    gate.iter().any(|part| {
+        part.virt.contains(&mapping.virt)
+            && part.virt.contains(&last)
+            && (part.write || !mapping.rights.write)
+            && (part.execute || !mapping.rights.execute)
+    })
 }
 
 /// A mapping and the instance it belongs to.

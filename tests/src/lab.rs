@@ -1,11 +1,15 @@
 //! The laboratory: builds once, checks small systems, boots them, and keeps what every partition said.
 
-use crate::isolation::{Allowance, IO_APIC, Snapshot, Violation, judge};
+use crate::isolation::{Allowance, GatePart, IO_APIC, Snapshot, Violation, judge};
 use crate::walk::{PhysicalMemory, Privilege, walk};
 use anyhow::{Context, Result, anyhow, bail};
 use partition_config::plan::Partition;
+use partition_config::schema::Mitigations;
 use partition_config::{Archive, Plan};
+use manifest::handoff::{HANDOFF_VIRT, Handoff, SEGMENT_OF_GATE};
+use manifest::mitigations;
 use std::fmt::Write;
+use std::mem::offset_of;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -276,6 +280,8 @@ pub fn examine(inspector: &mut Inspector, plan: &Plan, samples: u32) -> Result<E
             for root in partition.cores.iter().filter_map(|&core| active.get(core as usize)) {
                 roots.push(root & !0xfff);
                 roots.extend(siblings(&memory, root & !0xfff, &allowance.slices));
+                let gate = gate_table(&memory, *root);
+                roots.extend(gate.into_iter().flat_map(|gate| siblings(&memory, gate, &allowance.slices)));
             }
             roots.sort_unstable();
             roots.dedup();
@@ -292,6 +298,14 @@ pub fn examine(inspector: &mut Inspector, plan: &Plan, samples: u32) -> Result<E
     result.violations.sort();
     result.violations.dedup();
     Ok(result)
+}
+
+/// The top-level table that maps the gate only, if there is one and `root` is that of a kernel: it is in the handoff page.
+fn gate_table(memory: &impl PhysicalMemory, root: u64) -> Option<u64> {
+    let space = walk(memory, root);
+    let page = space.mappings.iter().find(|mapping| mapping.virt == HANDOFF_VIRT)?;
+    let word = memory.page(page.phys.start)?.get(offset_of!(Handoff, gate_table) / size_of::<u64>()).copied();
+    word.filter(|table| *table != 0)
 }
 
 /// Pages in `slices` whose kernel half is that of the top-level table `root`: the instance's other address spaces.
@@ -316,6 +330,14 @@ pub struct Examination {
     pub kernel_mappings: usize,
 }
 
+/// The same system, each of its kernels with these mitigations: bits of [`manifest::mitigations`].
+pub fn with_mitigations(mut plan: Plan, mitigations: u32) -> Plan {
+    for partition in &mut plan.partitions {
+        partition.mitigations = Mitigations(mitigations);
+    }
+    plan
+}
+
 /// What `plan` allows each instance.
 pub fn allowances(plan: &Plan) -> Vec<Allowance> {
     let allowance = |(index, partition): (usize, &Partition)| {
@@ -326,6 +348,7 @@ pub fn allowances(plan: &Plan) -> Vec<Allowance> {
             slices: partition.memory.iter().map(|range| range.base..range.end()).collect(),
             devices: partition.mmio.iter().map(|range| range.base..range.end()).collect(),
             channels: channels.map(|(at, channel)| (at, channel.memory.base..channel.memory.end())).collect(),
+            gate: (partition.mitigations.0 & mitigations::KPTI != 0).then(|| gate_of(&partition.kernel)),
             kernel_devices: partition
                 .owns
                 .iter()
@@ -336,4 +359,22 @@ pub fn allowances(plan: &Plan) -> Vec<Allowance> {
         }
     };
     plan.partitions.iter().enumerate().map(allowance).collect()
+}
+
+/// The segments of a kernel's ELF that belong to the gate.
+fn gate_of(elf: &[u8]) -> Vec<GatePart> {
+    let word = |at: usize, bytes: usize| {
+        let field = elf.get(at..at + bytes).unwrap_or(&[]);
+        field.iter().rev().fold(0_u64, |word, byte| word << 8 | u64::from(*byte))
+    };
+    // e_phoff and e_phnum; then of each header p_type, p_flags, p_vaddr and p_memsz.
+    let (table, count) = (word(0x20, 8) as usize, word(0x38, 2) as usize);
+    let headers = (0..count).map(|index| table + index * 56).filter(|&at| word(at, 4) == 1);
+    let gate = headers.filter(|&at| word(at + 4, 4) & u64::from(SEGMENT_OF_GATE) != 0);
+    let part = |at: usize| {
+        let (start, end) = (word(at + 0x10, 8), word(at + 0x10, 8) + word(at + 0x28, 8));
+        let flags = word(at + 4, 4);
+        GatePart { virt: start & !0xfff..(end + 0xfff) & !0xfff, write: flags & 2 != 0, execute: flags & 1 != 0 }
+    };
+    gate.map(part).collect()
 }

@@ -4,20 +4,26 @@
 use crate::Pace::{Quick, Slow};
 use crate::{Tests, forms};
 use anyhow::{Result, ensure};
+use manifest::mitigations;
 use std::time::Duration;
-use tests::lab::{Lab, PATIENCE, Run};
+use tests::lab::{Lab, PATIENCE, Run, with_mitigations};
 use xtask::artifacts::{BENCH, PROBE};
 use xtask::engine::Engine;
 use xtask::form::Mode;
 use xtask::launch::Start;
 
 pub fn add(tests: &mut Tests) {
-    tests.add_in(forms::ALL, "probe/exceptions", Quick, |lab| exceptions(lab, Engine::Qemu));
-    tests.add_in(forms::ALL, "probe/exceptions_bochs", Slow, |lab| exceptions(lab, Engine::Bochs));
+    for (way, mitigations) in [("", 0), ("_isolated", mitigations::ALL), ("_verw", mitigations::VERW)] {
+        let on = move |engine| move |lab: &Lab| exceptions(lab, engine, mitigations);
+        tests.add_in(forms::ALL, format!("probe/exceptions{way}"), Quick, on(Engine::Qemu));
+        tests.add_in(forms::ALL, format!("probe/exceptions{way}_bochs"), Slow, on(Engine::Bochs));
+    }
     tests.add_in(forms::ALL, "probe/fpu_isolation", Quick, |lab| {
-        passed(&probe(lab, Engine::Qemu)?, &["fpu-isolation", "fpu-denied"])
+        passed(&probe(lab, Engine::Qemu, 0)?, &["fpu-isolation", "fpu-denied"])
     });
-    tests.add_in(forms::ALL, "probe/domains_alternate", Quick, |lab| passed(&probe(lab, Engine::Qemu)?, &["domains"]));
+    tests.add_in(forms::ALL, "probe/domains_alternate", Quick, |lab| {
+        passed(&probe(lab, Engine::Qemu, 0)?, &["domains"])
+    });
     tests.add("release_kernel/console", Quick, release_kernel);
 }
 
@@ -36,10 +42,19 @@ fn system(lab: &Lab) -> Result<String> {
     ))
 }
 
-fn probe(lab: &Lab, engine: Engine) -> Result<Run> {
-    let plan = lab.text(&system(lab)?)?;
+fn probe(lab: &Lab, engine: Engine, mitigations: u32) -> Result<Run> {
+    let plan = with_mitigations(lab.text(&system(lab)?)?, mitigations);
     let patience = if engine == Engine::Bochs { Duration::from_secs(600) } else { PATIENCE };
     Lab::follow_all(lab.start(&plan, &Start::on(engine))?, &plan, patience)
+}
+
+/// Fails unless the kernel said that it isolates page tables, or that it does not.
+fn said(run: &Run, mitigations: u32) -> Result<()> {
+    let isolated = mitigations & mitigations::KPTI != 0;
+    let line = run.lines("probe")?.iter().find(|line| line.starts_with("mitigations: "));
+    let is_on = line.is_some_and(|line| line.contains("kpti on (named)"));
+    ensure!(line.is_some() && is_on == isolated, run.failure("the kernel's line about mitigations"));
+    Ok(())
 }
 
 /// Fails unless each of these checks passed.
@@ -51,8 +66,9 @@ fn passed(run: &Run, checks: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn exceptions(lab: &Lab, engine: Engine) -> Result<()> {
-    let run = probe(lab, engine)?;
+fn exceptions(lab: &Lab, engine: Engine, mitigations: u32) -> Result<()> {
+    let run = probe(lab, engine, mitigations)?;
+    said(&run, mitigations)?;
     passed(&run, &["int3", "int1", "int-0x80", "int-nmi", "int-double-fault", "int-doorbell", "divide", "ud2"])?;
     passed(
         &run,
@@ -87,6 +103,7 @@ fn release_kernel(lab: &Lab) -> Result<()> {
         lab.root_task(BENCH)?
     ))?;
     let run = Lab::follow_all(lab.start(&plan, &Start::on(Engine::Qemu))?, &plan, Duration::from_secs(5))?;
-    ensure!(run.lines("bench")?.is_empty(), run.failure("a debug system call printed"));
+    let mut others = run.lines("bench")?.iter().filter(|line| !line.starts_with("mitigations: "));
+    ensure!(others.next().is_none(), run.failure("a debug system call printed"));
     Ok(())
 }

@@ -3,9 +3,10 @@
 use crate::Pace::{Quick, Slow};
 use crate::{Tests, forms};
 use anyhow::{Context, Result, ensure};
+use manifest::mitigations;
 use partition_config::Plan;
 use tests::isolation::Rule;
-use tests::lab::{Examination, Lab, PATIENCE, examine};
+use tests::lab::{Examination, Lab, PATIENCE, examine, with_mitigations};
 use xtask::engine::{Engine, Inspection};
 use xtask::launch::Start;
 use xtask::workspace::systems_dir;
@@ -17,6 +18,17 @@ pub fn add(tests: &mut Tests) {
             isolated(lab, &lab.file(systems_dir().join(format!("{name}.toml")), None)?)
         });
     }
+    tests.add_in(forms::ALL, "page_tables/isolated/ping-pong", Quick, |lab| {
+        let plan = lab.file(systems_dir().join("ping-pong.toml"), None)?;
+        isolated(lab, &with_mitigations(plan, mitigations::ALL))
+    });
+    tests.add_in(forms::ALL, "page_tables/isolated/that_it_is_off_is_noticed", Quick, |lab| {
+        let plan = lab.file(systems_dir().join("ping-pong.toml"), None)?;
+        let (off, on) = (with_mitigations(plan.clone(), 0), with_mitigations(plan, mitigations::KPTI));
+        let found = examined(lab, &off, &on)?.violations;
+        ensure!(found.iter().any(|violation| violation.rule == Rule::GateOnly), "nothing was noticed: {found:?}");
+        Ok(())
+    });
     tests.add_in(forms::ALL, "page_tables/16_cores", Slow, |lab| isolated(lab, &lab.generated(16)?));
     tests.add_in(forms::SEVERAL_KERNELS, "page_tables/a_wrong_plan_is_noticed", Quick, |lab| {
         let plan = lab.generated(2)?;

@@ -5,7 +5,10 @@ use crate::root_task;
 use api::{Kernel, Locks, Setup};
 use interrupt::{Allowed, InterruptTable};
 use ipi::route::Route;
+use core::fmt::Write;
+use core::slice;
 use machine::Machine;
+use machine::mitigation::Decision;
 use manifest::handoff::{self, Handoff, features};
 use memory::{Phys, Range, Ref};
 use sync::{CoreIndex, PerCore};
@@ -26,6 +29,8 @@ pub enum BootError {
     OutOfMemory,
     /// The root CNode is full.
     OutOfSlots,
+    /// Page tables are to be isolated, and there are none to do it with.
+    Gate,
     /// The root task's image lies outside the user half or overlaps itself.
     RootImage,
 }
@@ -39,13 +44,15 @@ impl core::fmt::Display for BootError {
             BootError::Route => "the handoff lists a doorbell route that no kernel may ring",
             BootError::OutOfMemory => "the slice is too small for the root task's objects",
             BootError::OutOfSlots => "the root task's CNode is full",
+            BootError::Gate => "the handoff has no tables that map the way into the kernel alone",
             BootError::RootImage => "the root task's image does not fit the user half",
         })
     }
 }
 
 /// Brings up the instance that `handoff` describes on `machines`, one for each of its cores. `idle` gives where a core's
-/// idle thread runs: instruction pointer and stack pointer. Afterwards [`api::OnCore::start`] chooses what each core runs.
+/// idle thread runs: instruction pointer and stack pointer. Says on the console which mitigations it uses. Afterwards
+/// [`api::OnCore::start`] chooses what each core runs.
 pub fn start(
     machines: impl IntoIterator<Item = Machine>,
     locks: &'static Locks,
@@ -62,7 +69,11 @@ pub fn start(
         let machine = machines.next().ok_or(BootError::Count)?;
         core(&mut memory, index, machine, idle(index))
     })?;
-    let kernel = Kernel::new(cores, locks, setup(handoff, interrupt_slots)?);
+    let mitigations = cores.iter().next().map(|(_, core)| core.machine.mitigations());
+    let mitigations = mitigations.unwrap_or_else(|| Decision::new(0, 0));
+    let kernel = Kernel::new(cores, locks, setup(handoff, &mitigations, interrupt_slots)?);
+    // Writing to a console does not fail.
+    let _ = writeln!(Console(kernel.first_machine()), "{mitigations}");
     root_task::build(&kernel, handoff, &root_objects, memory.rest())?;
     Ok(kernel)
 }
@@ -81,7 +92,16 @@ fn core(
     Ok(Core::new(index, machine, thread, Ref::at(context), Ref::at(ready)))
 }
 
-fn setup(handoff: &Handoff, interrupt_slots: Phys) -> Result<Setup, BootError> {
+struct Console<'k>(&'k Machine);
+
+impl Write for Console<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        text.bytes().for_each(|byte| self.0.put_byte(byte));
+        Ok(())
+    }
+}
+
+fn setup(handoff: &Handoff, mitigations: &Decision, interrupt_slots: Phys) -> Result<Setup, BootError> {
     let mut routes = [None; handoff::MAX_ROUTES];
     let listed = handoff.routes.iter().take(handoff.route_count as usize);
     for (place, route) in routes.iter_mut().zip(listed) {
@@ -89,7 +109,12 @@ fn setup(handoff: &Handoff, interrupt_slots: Phys) -> Result<Setup, BootError> {
     }
     let allowed = Allowed { pins: handoff.pins, messages: handoff.msi_vectors, doorbells: handoff.doorbells_heard };
     let mut top_entries = [(0, 0); handoff::MAX_TOP_ENTRIES];
-    let listed = handoff.top_entries.iter().take(handoff.top_entry_count as usize);
+    let whole = &handoff.top_entries[..handoff.top_entry_count as usize];
+    let (kernel_root, listed) = match mitigations.kpti.is_on() {
+        true if handoff.gate_table == 0 => return Err(BootError::Gate),
+        true => (handoff.gate_table, slice::from_ref(&handoff.gate_entry)),
+        false => (handoff.top_table, whole),
+    };
     for (place, entry) in top_entries.iter_mut().zip(listed) {
         *place = (entry.index, entry.value);
     }
@@ -99,7 +124,7 @@ fn setup(handoff: &Handoff, interrupt_slots: Phys) -> Result<Setup, BootError> {
     }
     Ok(Setup {
         interrupts: InterruptTable::new(Ref::at(interrupt_slots), allowed, routes.into_iter().flatten()),
-        kernel_root: Phys(handoff.top_table),
+        kernel_root: Phys(kernel_root),
         top_entries,
         ports,
         huge_pages: handoff.features & features::HUGE_PAGES != 0,

@@ -6,20 +6,23 @@
 //! The loader releases all cores of an instance at once. Each starts its processor and leaves it in [`ARRIVALS`]; the first
 //! core waits for the others, builds the kernel value from all of them, and lets them go.
 
-use api::{Blocking, Kernel, Locks, Replied};
+use crate::entry;
+use api::{Blocking, Kernel, Locks};
 use capability::Cap;
 use core::cell::UnsafeCell;
 use core::fmt::Write;
 use core::hint::spin_loop;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
-use machine::{Cpu, Machine, Needs};
+use machine::{Cpu, Machine};
 use manifest::handoff::Handoff;
 use manifest::handoff::{STACK_STRIDE, STACK_VIRT_BASE};
 use memory::Ref;
 use sync::CoreIndex;
 use thread::Tcb;
 
+/// In the gate: mapped while programs run even if the rest of the kernel is not.
+#[unsafe(link_section = ".bss.gate")]
 static CPUS: [Cpu; sync::CORES] = [const { Cpu::new() }; sync::CORES];
 
 struct Place(UnsafeCell<MaybeUninit<Kernel>>);
@@ -76,9 +79,15 @@ extern "C" fn skerry_main(handoff: *const Handoff, core: usize) -> ! {
             None => spin_loop(),
         }
     };
-    kernel.on(index(cpu)).start();
-    // SAFETY: the machine is started and `start` set the current context.
-    unsafe { crate::entry::skerry_enter_user() }
+    let here = kernel.on(index(cpu));
+    here.start();
+    // SAFETY: the machine is started with these stubs, and `start` set the current context.
+    unsafe {
+        if here.machine().mitigations().guards_entries() {
+            entry::guarded::enter_user()
+        }
+        entry::plain::enter_user()
+    }
 }
 
 /// Builds the kernel value from every core's processor; for the first core.
@@ -92,7 +101,7 @@ fn bring_up(handoff: &Handoff) {
     });
     let idle = |core: CoreIndex| {
         let stack_top = STACK_VIRT_BASE + (core.get() as u64 + 1) * STACK_STRIDE;
-        (crate::entry::skerry_idle as *const () as u64, stack_top)
+        (entry::skerry_idle as *const () as u64, stack_top)
     };
     match image::start(machines, &LOCKS, handoff, idle) {
         Ok(value) => {
@@ -111,7 +120,7 @@ fn index(cpu: &Cpu) -> CoreIndex {
 
 /// The instance as this core sees it, in a system call.
 #[inline(always)]
-fn on_this_core() -> api::OnCore<'static> {
+pub fn on_this_core() -> api::OnCore<'static> {
     // SAFETY: user mode, where alone a system call can come from, is entered after `skerry_main` wrote the value.
     let kernel = unsafe { (*KERNEL.0.get()).assume_init_ref() };
     // SAFETY: the stub made GS the kernel's.
@@ -129,82 +138,6 @@ extern "C" fn skerry_send_lightly(cptr: u64, info: u64, sender: Ref<Tcb>) -> Cap
 #[unsafe(no_mangle)]
 extern "C" fn skerry_nb_send_lightly(cptr: u64, info: u64, sender: Ref<Tcb>) -> Cap {
     on_this_core().send_lightly(sender, cptr, info, Blocking::No)
-}
-
-/// Leaves for `$to`, a function without arguments or one that takes these in registers. Nothing of this function is needed
-/// any more, and its stack may stay as it is: the next entry begins with an empty one. The compiler's own calls would save
-/// registers that nobody reads again.
-macro_rules! leave_for {
-    ($to:ident $(, $register:tt: $value:expr)*) => {
-        // SAFETY: the stub saved the user's registers. `$to` is a handler, or a way out that restores the thread it is given.
-        unsafe { core::arch::asm!("jmp {to}", to = sym $to, $(in($register) $value,)* options(noreturn)) }
-    };
-}
-
-unsafe extern "C" {
-    fn skerry_restore() -> !;
-    fn skerry_restore_message() -> !;
-}
-
-/// A Call.
-#[unsafe(no_mangle)]
-extern "C" fn skerry_call(cptr: u64, info: u64, caller: Ref<Tcb>) -> ! {
-    match on_this_core().call_at_once(caller, cptr, info) {
-        Some(arrival) => arrive(arrival),
-        None => leave_for!(call_thoroughly),
-    }
-}
-
-/// A ReplyRecv.
-#[unsafe(no_mangle)]
-extern "C" fn skerry_reply_recv(cptr: u64, info: u64, server: Ref<Tcb>, reply_cptr: u64) -> ! {
-    match on_this_core().reply_at_once(server, cptr, info, reply_cptr) {
-        Some(Replied::Message(arrival)) => arrive(arrival),
-        Some(Replied::Fault { thread, handler, needs }) => {
-            leave_for!(answer_fault, "rdi": thread.word(), "rsi": handler.word(), "rdx": needs.word())
-        }
-        None => leave_for!(reply_thoroughly),
-    }
-}
-
-/// Runs the thread that a message arrived at.
-#[inline(always)]
-fn arrive(arrival: api::Arrival) -> ! {
-    let api::Arrival { thread, badge, info, .. } = arrival;
-    if on_this_core().arrive(arrival) {
-        leave_for!(skerry_restore_message, "r11": thread.word(), "rdi": badge, "rsi": info)
-    }
-    leave_for!(settle, "rdi": thread.word(), "rsi": badge, "rdx": info)
-}
-
-/// Runs `thread`, which is current, after what was too much for [`arrive`].
-extern "C" fn settle(thread: Ref<Tcb>, badge: u64, info: u64) -> ! {
-    on_this_core().settle();
-    leave_for!(skerry_restore_message, "r11": thread.word(), "rdi": badge, "rsi": info)
-}
-
-extern "C" fn answer_fault(thread: Ref<Tcb>, handler: Ref<Tcb>, needs: Needs) -> ! {
-    on_this_core().answer_fault(thread, handler, needs);
-    leave_for!(skerry_restore)
-}
-
-/// Handlers of system calls, which the stub or another handler jumps to.
-macro_rules! syscall_handlers {
-    ($($name:ident($($argument:ident: $type:ty)?): $method:ident)+) => {$(
-        #[unsafe(no_mangle)]
-        extern "C" fn $name($($argument: $type)?) -> ! {
-            on_this_core().$method($($argument)?);
-            leave_for!(skerry_restore)
-        }
-    )+};
-}
-
-syscall_handlers! {
-    call_thoroughly(): call
-    reply_thoroughly(): reply_receive
-    skerry_send(cap: Cap): send
-    skerry_yield(): yield_turn
-    skerry_syscall(): other_syscall
 }
 
 #[unsafe(no_mangle)]

@@ -6,12 +6,21 @@ use crate::{Code, PAGE, Refusal, Span};
 use elf::endian::LittleEndian;
 use elf::{ElfBytes, abi};
 use heapless::Vec;
-use manifest::handoff::{HANDOFF_VIRT, KERNEL_VIRT_BASE};
+use manifest::handoff::{HANDOFF_VIRT, KERNEL_VIRT_BASE, SEGMENT_OF_GATE};
 
 /// Most loadable segments.
 pub const MAX_SEGMENTS: usize = 16;
 /// First address behind the user half.
 const USER_LIMIT: u64 = 0x7fff_ffff_f000;
+
+/// Where a kernel's segment is mapped, when page tables are isolated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// In the kernel's own tables.
+    Kernel,
+    /// In every address space.
+    Gate,
+}
 
 /// One loadable segment.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +31,8 @@ pub struct Segment<'a> {
     pub virt: Span,
     /// What the program may do there.
     pub rights: Rights,
+    /// Where else it is mapped.
+    pub reach: Reach,
 }
 
 /// A checked ELF file.
@@ -95,7 +106,8 @@ impl<'a> Image<'a> {
                 (true, false) => Rights::ReadWrite,
                 (true, true) => Rights::Everything,
             };
-            segments.push(Segment { data, virt, rights }).map_err(|_| refused("has more than 16 segments"))?;
+            let reach = if entry.p_flags & SEGMENT_OF_GATE != 0 { Reach::Gate } else { Reach::Kernel };
+            segments.push(Segment { data, virt, rights, reach }).map_err(|_| refused("has more than 16 segments"))?;
         }
         let start = segments.iter().map(|segment| segment.virt.start()).min().ok_or_else(|| refused("is empty"))?;
         let end = segments.iter().map(|segment| segment.virt.end()).max().unwrap_or(start);

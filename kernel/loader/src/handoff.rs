@@ -35,6 +35,8 @@ pub struct Built<'a> {
     pub root: &'a Image<'a>,
     /// Kernel-half entries of the top table.
     pub top_entries: &'a [TopEntry],
+    /// Of the table that maps the gate only, if there is one: its kernel-half entry.
+    pub gate_entry: Option<TopEntry>,
 }
 
 /// The page for `partition`.
@@ -58,9 +60,14 @@ pub fn handoff(
     page.console_kind = partition.console_kind;
     page.console_port = partition.console_port;
     page.domain_count = partition.domains.into();
+    page.mitigations = partition.mitigations;
 
     page.kernel = layout.kernel.to_memory();
     page.top_table = layout.tables.start();
+    if let Some(entry) = built.gate_entry {
+        page.gate_table = layout.gate_tables.start();
+        page.gate_entry = entry;
+    }
     page.root_image = layout.root.to_memory();
     page.root_virt_base = built.root.virt.start();
     page.root_entry = built.root.entry;

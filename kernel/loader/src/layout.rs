@@ -6,6 +6,7 @@
 //!                 │ handoff page         │ │ Handoff.kernel: mapped where the kernel
 //!                 │ switch page (copy)   │ │ expects it, absent from the window
 //!                 │ page tables          │ │
+//!                 │ page tables of gate  │ │
 //!                 │ stack per core       │ ┘
 //!                 │ root task image      │ ┐
 //!                 │ partition manifest   │ │ in the window
@@ -14,7 +15,7 @@
 //!                 └──────────────────────┘
 //! ```
 
-use crate::elf_image::Image;
+use crate::elf_image::{Image, Reach};
 use crate::refuse;
 use crate::span::{align_up, of_memory};
 use crate::tables::{PageSize, tables_for};
@@ -37,10 +38,21 @@ pub struct Request<'a> {
     pub root: &'a Image<'a>,
     /// Cores of the instance.
     pub cores: u64,
+    /// Whether the kernel may isolate page tables.
+    pub gate: Gate,
     /// Size of the partition manifest in bytes.
     pub manifest_bytes: u64,
     /// Size of the file area in bytes, whole pages.
     pub file_bytes: u64,
+}
+
+/// Whether an instance gets tables that map the gate only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// It does: its kernel may isolate page tables.
+    Wanted,
+    /// It does not.
+    Unused,
 }
 
 /// The places, physical.
@@ -54,6 +66,8 @@ pub struct Layout {
     pub switch: Span,
     /// Pool of page tables; the first is the top table.
     pub tables: Span,
+    /// Pool of page tables that map the gate only; empty if there is none.
+    pub gate_tables: Span,
     /// Stacks, [`STACK_BYTES`] for each core.
     pub stacks: Span,
     /// All of the above.
@@ -96,6 +110,7 @@ impl Layout {
         let handoff = take("handoff page", PAGE, PAGE)?;
         let switch = take("switch page", PAGE, PAGE)?;
         let tables = take("page tables", table_count(request) * PAGE, PAGE)?;
+        let gate_tables = take("page tables of the gate", gate_table_count(request) * PAGE, PAGE)?;
         let stacks = take("kernel stacks", request.cores.saturating_mul(STACK_BYTES), PAGE)?;
         let root = take("root task", request.root.virt.size(), PAGE)?;
         let manifest = take("manifest", request.manifest_bytes, PAGE)?;
@@ -103,7 +118,7 @@ impl Layout {
         let files = take("program files", request.file_bytes, align)?;
         let free_base = take("free memory", PAGE, PAGE)?.start();
         let kernel = Span::between(slice.start(), stacks.end());
-        Ok(Self { image, handoff, switch, tables, stacks, kernel, root, manifest, files, free_base })
+        Ok(Self { image, handoff, switch, tables, gate_tables, stacks, kernel, root, manifest, files, free_base })
     }
 }
 
@@ -128,6 +143,15 @@ fn table_count(request: &Request<'_>) -> u64 {
     1 + own + window
 }
 
+/// An upper bound, as above.
+fn gate_table_count(request: &Request<'_>) -> u64 {
+    if request.gate == Gate::Unused {
+        return 0;
+    }
+    let gate = request.kernel.segments.iter().filter(|segment| segment.reach == Reach::Gate);
+    1 + gate.map(|segment| tables_for(segment.virt, PageSize::Small)).sum::<u64>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +166,7 @@ mod tests {
             kernel: &Image::kernel(&kernel, "one").unwrap(),
             root: &Image::root_task(&root, "one").unwrap(),
             cores,
+            gate: Gate::Wanted,
             manifest_bytes: 1000,
             file_bytes,
         })
@@ -157,6 +182,7 @@ mod tests {
             layout.handoff,
             layout.switch,
             layout.tables,
+            layout.gate_tables,
             layout.stacks,
             layout.root,
             layout.manifest,

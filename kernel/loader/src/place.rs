@@ -2,13 +2,13 @@
 
 use crate::archive::{Archive, file_area_bytes, files_of};
 use crate::check::Machine;
-use crate::elf_image::{Image, Segment};
+use crate::elf_image::{Image, Reach, Segment};
 use crate::handoff::{Built, Facts, handoff};
-use crate::layout::{Layout, Request};
+use crate::layout::{Gate, Layout, Request};
 use crate::physical::Window;
 use crate::refuse;
 use crate::span::{align_up, of_memory};
-use crate::tables::{Builder, Lifetime, PageSize, Rights};
+use crate::tables::{Builder, Lifetime, PageSize, Rights, index};
 use crate::{PAGE, PhysicalMemory, Refusal, Span};
 use heapless::Vec;
 use manifest::Partition;
@@ -16,7 +16,7 @@ use manifest::handoff::{
     HANDOFF_VIRT, IO_APIC_VIRT, KERNEL_VIRT_BASE, LOCAL_APIC_VIRT, MAX_TOP_ENTRIES, STACK_BYTES, STACK_STRIDE,
     STACK_VIRT_BASE, TRAMPOLINE_VIRT, TopEntry, WINDOW_VIRT_BASE,
 };
-use manifest::partition_flags;
+use manifest::{mitigations, partition_flags};
 use zerocopy::IntoBytes;
 
 /// The same for every instance.
@@ -64,6 +64,7 @@ pub fn instance(memory: &mut impl PhysicalMemory, source: &Source<'_>, number: u
         kernel: &kernel,
         root: &root,
         cores: u64::from(partition.cores.count),
+        gate: gate_of(partition),
         manifest_bytes: own_manifest.bytes().len() as u64,
         file_bytes: file_area_bytes(source.archive, number)?,
     })?;
@@ -81,7 +82,8 @@ pub fn instance(memory: &mut impl PhysicalMemory, source: &Source<'_>, number: u
 
     let windows: Vec<Span, 8> = slice.iter().filter_map(of_memory).collect();
     let (top_table, top_entries) = build_tables(memory, &layout, &kernel, &windows, &devices_of(source, partition))?;
-    let built = Built { layout: &layout, root: &root, top_entries: &top_entries };
+    let gate_entry = build_gate_tables(memory, &layout, &kernel)?;
+    let built = Built { layout: &layout, root: &root, top_entries: &top_entries, gate_entry };
     let mut page = handoff(manifest, partition, source.machine, source.facts, &built)?;
     page.rsdp_bytes.iter_mut().zip(source.root_pointer).for_each(|(to, from)| *to = *from);
     memory.write(layout.handoff.start(), page.as_bytes())?;
@@ -95,6 +97,12 @@ pub fn channels(memory: &mut impl PhysicalMemory, archive: &Archive<'_>) -> Resu
         memory.zero(span.ok_or_else(|| refuse!(Internal, "a channel has no end"))?)?;
     }
     Ok(())
+}
+
+/// Whether the kernel could come to isolate page tables: it decides itself, knowing the processor.
+const fn gate_of(partition: &Partition) -> Gate {
+    let wanted = partition.mitigations & (mitigations::KPTI | mitigations::AUTO) != 0;
+    if wanted { Gate::Wanted } else { Gate::Unused }
 }
 
 /// Register pages that the kernel itself uses.
@@ -152,9 +160,7 @@ fn build_tables(
     let page = |address: u64| Span::between(address, address.saturating_add(PAGE));
     let small = PageSize::Small;
     for segment in &kernel.segments {
-        let pages = segment.virt.grow(PAGE);
-        let base = layout.image.start() + (pages.start() - KERNEL_VIRT_BASE);
-        tables.map(pages.start(), Span::between(base, base + pages.size()), segment.rights, small)?;
+        map_segment(&mut tables, layout, segment)?;
     }
     tables.map(HANDOFF_VIRT, layout.handoff, Rights::Read, small)?;
     tables.map(TRAMPOLINE_VIRT, layout.switch, Rights::ReadExecute, small)?;
@@ -183,6 +189,32 @@ fn build_tables(
         }
     }
     Ok((tables.top_table(), entries))
+}
+
+fn map_segment<M: PhysicalMemory>(
+    tables: &mut Builder<'_, M>,
+    layout: &Layout,
+    segment: &Segment<'_>,
+) -> Result<(), Refusal> {
+    let pages = segment.virt.grow(PAGE);
+    let base = layout.image.start() + (pages.start() - KERNEL_VIRT_BASE);
+    tables.map(pages.start(), Span::between(base, base + pages.size()), segment.rights, PageSize::Small)
+}
+
+/// The tables that map the gate only, where the kernel's own tables have it too; its one entry in the kernel half.
+fn build_gate_tables(
+    memory: &mut impl PhysicalMemory,
+    layout: &Layout,
+    kernel: &Image<'_>,
+) -> Result<Option<TopEntry>, Refusal> {
+    if layout.gate_tables.is_empty() {
+        return Ok(None);
+    }
+    let mut tables = Builder::new(memory, layout.gate_tables, Lifetime::AddressSpace)?;
+    for segment in kernel.segments.iter().filter(|segment| segment.reach == Reach::Gate) {
+        map_segment(&mut tables, layout, segment)?;
+    }
+    Ok(Some(TopEntry { index: index(KERNEL_VIRT_BASE, 4), value: tables.top_entry(KERNEL_VIRT_BASE)? }))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::madt::IoApic;
 use crate::memory_map::MemoryMap;
 use crate::physical::{PhysicalView, Simulated};
 use crate::span::of_memory;
-use crate::tables::{entry, index};
+use crate::tables::entry;
 use crate::test_system::System;
 use manifest::Memory;
 use manifest::handoff::{Handoff, MAGIC};
@@ -266,4 +266,32 @@ fn several_memory_ranges_are_all_in_the_window() {
     assert_eq!(page.memory_count, 2);
     let bytes = pages.range(WINDOW_VIRT_BASE..KERNEL_VIRT_BASE).count() as u64 * PAGE;
     assert_eq!(bytes, 0x40_0000 + 0x1f_f000 - page.kernel.size);
+}
+
+#[test]
+fn tables_of_the_gate_map_it_alone_where_the_kernel_has_it() {
+    let system = System::edited(|edit| edit.partitions[0].mitigations = mitigations::AUTO);
+    let built = build(&system).unwrap();
+    let (page, pages) = handoff_of(&built, 0);
+    assert!(of_memory(&page.kernel).unwrap().contains_address(page.gate_table), "out of every window's reach");
+    assert_ne!(page.gate_table, page.top_table);
+    let gate = walk(&built.memory, page.gate_table);
+    let offsets: std::vec::Vec<_> = gate.keys().map(|virt| virt - KERNEL_VIRT_BASE).collect();
+    assert_eq!(offsets, [0, 0x1000, 0x9000, 0xa000]);
+    for (virt, mapped) in &gate {
+        assert_eq!(mapped, &pages[virt], "{virt:#x} is the same in both");
+    }
+    assert_eq!(page.gate_entry.index, 511);
+    assert_eq!(built.memory.word64(page.gate_table + 511 * 8), Some(page.gate_entry.value));
+    assert!((256..511).all(|index| built.memory.word64(page.gate_table + index * 8) == Some(0)));
+    assert_ne!(Some(page.gate_entry.value), built.memory.word64(page.top_table + 511 * 8));
+}
+
+#[test]
+fn a_partition_that_rules_isolation_out_has_no_tables_of_the_gate() {
+    for asked in [0, mitigations::ALL & !mitigations::KPTI] {
+        let built = build(&System::edited(|edit| edit.partitions[0].mitigations = asked)).unwrap();
+        let (page, _) = handoff_of(&built, 0);
+        assert_eq!((page.gate_table, page.gate_entry.value, page.mitigations), (0, 0, asked));
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::Refusal;
 use crate::archive::Archive;
-use manifest::handoff::KERNEL_VIRT_BASE;
+use manifest::handoff::{KERNEL_VIRT_BASE, SEGMENT_OF_GATE};
 use manifest::{
     Channel, Core, Doorbell, End, File, Grant, Header, Irq, MAGIC, Memory, NONE, Name, Partition, Ports, Program,
     Range, Table, VERSION, checksum, console,
@@ -227,14 +227,15 @@ pub fn elf(entry: u64, segments: &[(u64, u32, &[u8], u64)]) -> Vec<u8> {
     bytes
 }
 
-/// Text, rodata, data with bss.
+/// Text, rodata, data with bss, and in the gate: the text, and data of two pages.
 pub fn kernel_elf() -> Vec<u8> {
     elf(
         KERNEL_VIRT_BASE + 0x10,
         &[
-            (KERNEL_VIRT_BASE, 5, &[0x90; 0x1800], 0x1800),
+            (KERNEL_VIRT_BASE, 5 | SEGMENT_OF_GATE, &[0x90; 0x1800], 0x1800),
             (KERNEL_VIRT_BASE + 0x3000, 4, b"read only", 9),
             (KERNEL_VIRT_BASE + 0x4000, 6, b"data", 0x3004),
+            (KERNEL_VIRT_BASE + 0x9000, 6 | SEGMENT_OF_GATE, b"", 0x1004),
         ],
     )
 }

@@ -1,10 +1,13 @@
 //! [`Cpu`]: what one core keeps for itself and the entry stubs find through GS.
 //!
 //! ```text
-//! GS ─▶ this · current · kernel_stack · handler_stack · user_rsp · smap   the stubs' words, by offset
+//! GS ─▶ this · current · kernel_stack · handler_stack · user_rsp · smap · …   the stubs' words, by offset
 //!       TSS, GDT, IDT                                      what the processor reads
-//!       stacks for #DF/#MC, NMI (counter above it), #DB
+//!       stacks for #DF/#MC (CR3 above it), NMI (counter above it), #DB, entry
 //! ```
+//!
+//! The gate (`docs/decisions/0010-…`): with isolated page tables this block is all the data that is mapped while programs run. It holds
+//! addresses, and of programs where the last one stopped (RIP, RSP, flags), no other register.
 //!
 //! All-zero bytes are a valid unstarted `Cpu`, so an array of them costs no space in the kernel's file.
 //! `x86_64::start` fills it in, once. Only the core that owns it touches it afterwards, which is why it may be
@@ -23,6 +26,9 @@ pub const FATAL_STACK_BYTES: usize = 8192;
 pub const NMI_STACK_BYTES: usize = 256;
 /// Bytes of the debug exception's stack; the stub pushes three words.
 pub const DEBUG_STACK_BYTES: usize = 256;
+
+/// Bytes of the stack on which entries from the user begin with isolated page tables: one frame, and one in it.
+pub const ENTRY_STACK_BYTES: usize = 256;
 
 /// A stack; its top is its end.
 #[repr(C, align(16))]
@@ -73,7 +79,7 @@ impl TaskState {
     }
 }
 
-/// One core's block. The first six fields are known to the entry stubs by offset.
+/// One core's block. The first fields are known to the entry stubs by offset.
 #[repr(C, align(64))]
 pub struct Cpu {
     /// The address of this block: the argument of every handler.
@@ -88,6 +94,12 @@ pub struct Cpu {
     pub user_rsp: Cell<u64>,
     /// Whether CR4.SMAP is on, so that entries must clear AC (0 or 1).
     pub smap: Cell<u64>,
+    /// With isolated page tables: CR3 of the current address space, for the way out. Else 0.
+    pub user_root: Cell<u64>,
+    /// Operand of the `verw` on the way out, or 0 for none.
+    pub verw: Cell<u64>,
+    /// Top of `entry_stack`.
+    pub entry_stack_top: Cell<u64>,
     /// Position among the instance's cores.
     index: Cell<usize>,
     /// Whatever the kernel keeps per core.
@@ -100,12 +112,17 @@ pub struct Cpu {
     pub idt: UnsafeCell<[[u64; 2]; GATES]>,
     /// Stack of faults that do not return.
     pub fatal_stack: StackArea<FATAL_STACK_BYTES>,
+    /// With isolated page tables: CR3 of the kernel, else 0. Lies right above the stack of faults that do not return,
+    /// where their stub finds it although GS may be the user's.
+    pub kernel_root: Cell<u64>,
     /// Stack of the NMI.
     pub nmi_stack: StackArea<NMI_STACK_BYTES>,
     /// NMIs so far. Lies right above the NMI's stack, where its stub finds it without any register.
     pub nmi_count: Cell<u64>,
     /// Stack of the debug exception.
     pub debug_stack: StackArea<DEBUG_STACK_BYTES>,
+    /// Where entries from the user begin with isolated page tables.
+    pub entry_stack: StackArea<ENTRY_STACK_BYTES>,
 }
 
 // SAFETY: after `start`, a `Cpu` is reached only through the GS base of the one core it belongs to, with interrupts off.
@@ -127,15 +144,20 @@ impl Cpu {
             handler_stack: Cell::new(0),
             user_rsp: Cell::new(0),
             smap: Cell::new(0),
+            user_root: Cell::new(0),
+            verw: Cell::new(0),
+            entry_stack_top: Cell::new(0),
             index: Cell::new(0),
             payload: Cell::new(ptr::null()),
             task: UnsafeCell::new(TaskState { words: [0; 26] }),
             gdt: UnsafeCell::new([0; GDT_ENTRIES]),
             idt: UnsafeCell::new([[0; 2]; GATES]),
             fatal_stack: StackArea::new(),
+            kernel_root: Cell::new(0),
             nmi_stack: StackArea::new(),
             nmi_count: Cell::new(0),
             debug_stack: StackArea::new(),
+            entry_stack: StackArea::new(),
         }
     }
 
@@ -196,9 +218,14 @@ mod tests {
     }
 
     #[test]
+    fn the_kernels_cr3_lies_right_above_the_fatal_stack() {
+        assert_eq!(offset_of!(Cpu, kernel_root), offset_of!(Cpu, fatal_stack) + FATAL_STACK_BYTES);
+    }
+
+    #[test]
     fn every_stack_top_is_aligned() {
         let cpu = Cpu::new();
-        for top in [cpu.fatal_stack.top(), cpu.nmi_stack.top(), cpu.debug_stack.top()] {
+        for top in [cpu.fatal_stack.top(), cpu.nmi_stack.top(), cpu.debug_stack.top(), cpu.entry_stack.top()] {
             assert_eq!(top % 16, 0);
         }
     }

@@ -6,7 +6,8 @@
 //!
 //! What both share, and what the host therefore tests, is plain data: [`Context`] and [`FpuState`] (what a thread leaves
 //! behind when it enters the kernel), the encodings of descriptor tables ([`selector`], [`gate`]), the per-core block
-//! that the entry stubs work on ([`Cpu`]), and the arithmetic of the local APIC ([`apic`]).
+//! that the entry stubs work on ([`Cpu`]), the choice of mitigations ([`mitigation`]), and the arithmetic of the local APIC
+//! ([`apic`]).
 //!
 //! This crate knows no kernel object. The entry stubs themselves belong to the kernel image, which names them with
 //! linker symbols (see `x86_64::start`).
@@ -19,6 +20,7 @@ pub mod context;
 pub mod cpu;
 pub mod fpu;
 pub mod gate;
+pub mod mitigation;
 pub mod pin;
 pub mod selector;
 mod space;

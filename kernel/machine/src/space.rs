@@ -4,6 +4,7 @@
 //! ```text
 //! 63 keep what the tag has cached | 62 FPU on | 61 a GS base    | 60..12 table | 11..0 tag     Needs
 //! 63 as above | 60 FPU is on      | 59 GS base is not zero      | 51..12 table | 11..0 tag     Met
+//!               58 loading an address space is more than writing CR3
 //! ```
 //!
 //! The bits that CR3 does not have are others in [`Needs`] than in [`Met`], so that two words that agree in all of them have
@@ -21,7 +22,8 @@ const NEEDS_FPU: u64 = 1 << 62;
 const NEEDS_GS_BASE: u64 = 1 << 61;
 const FPU_IS_ON: u64 = 1 << 60;
 const HAS_GS_BASE: u64 = 1 << 59;
-const MET_UNUSUAL: u64 = FPU_IS_ON | HAS_GS_BASE;
+const GUARDED: u64 = 1 << 58;
+const MET_UNUSUAL: u64 = FPU_IS_ON | HAS_GS_BASE | GUARDED;
 
 /// An address space, ready to be loaded. Made by `Machine::address_space`; not valid any longer once its table is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +140,19 @@ impl Met {
         Self(self.0 & !HAS_GS_BASE | if base == 0 { 0 } else { HAS_GS_BASE })
     }
 
+    /// The same, and nothing is met any more by writing CR3 alone: for mitigations.
+    #[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "the model does as its mitigations say in `load`"))]
+    pub(crate) const fn guarded(self) -> Self {
+        Self(self.0 | GUARDED)
+    }
+
+    /// Whether [`Met::guarded`] holds.
+    #[inline(always)]
+    #[cfg(target_os = "none")]
+    pub(crate) const fn is_guarded(self) -> bool {
+        self.0 & GUARDED != 0
+    }
+
     /// Whether `needs` are met.
     #[inline(always)]
     pub(crate) const fn meets(self, needs: Needs) -> bool {
@@ -173,6 +188,9 @@ mod tests {
         let space = AddressSpace::new(0x1000, 0);
         let plain = Met::at_start(0).with_space(space);
         let unusual = [plain.with_fpu_on(), plain.with_gs_base(8), plain.with_fpu_on().with_gs_base(8)];
+        let guarded = plain.guarded();
+        assert_eq!(guarded.space(), space);
+        assert!(!guarded.meets(Needs::of(space)) && !guarded.with_space(space).meets_elsewhere(Needs::of(space)));
         let needs = Needs::of(space);
         for wanted in [needs, needs.and_fpu(), needs.and_gs_base(), needs.and_fpu().and_gs_base()] {
             assert_eq!(wanted.space(), space);

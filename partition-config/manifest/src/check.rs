@@ -144,6 +144,7 @@ fn partition(manifest: &Manifest<'_>, at: At, record: &Partition) -> Checked {
     at.field("kernel", optional(record.kernel, |kernel| (kernel as usize) < files))?;
     at.field("root_task", optional(record.root_task, |root_task| (root_task as usize) < files))?;
     at.field("domains", record.domains <= MAX_DOMAINS)?;
+    at.field("mitigations", record.mitigations & !(mitigations::ALL | mitigations::AUTO) == 0)?;
     at.field("cores", fits(record.cores, manifest.cores().len()))?;
     at.field("cores", record.cores.count > 0 && at_most(record.cores, MAX_CORES))?;
     at.field("memory", fits(record.memory, manifest.memory().len()))?;

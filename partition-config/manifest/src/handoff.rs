@@ -8,7 +8,7 @@ use crate::record::Memory;
 /// First word of a [`Handoff`].
 pub const MAGIC: u64 = u64::from_le_bytes(*b"SKERRYHO");
 /// Version of the layout.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Most cores one instance can have: as many as the SMP kernel has room for.
 pub const MAX_CORES: usize = 16;
 /// Most doorbell routes out of one instance.
@@ -23,6 +23,10 @@ pub const MAX_DOMAINS: u32 = 16;
 pub const MAX_MEMORY: usize = 8;
 /// Most distinct top-level page-table entries in the kernel half.
 pub const MAX_TOP_ENTRIES: usize = 8;
+
+/// Bit of an ELF segment's flags, one of the operating system's own: the segment belongs to the *gate*, the part of the
+/// kernel that is mapped while programs run even if the rest is not.
+pub const SEGMENT_OF_GATE: u32 = 1 << 20;
 
 /// Where the kernel image is linked and mapped: the top 2 GiB.
 pub const KERNEL_VIRT_BASE: u64 = 0xffff_ffff_8000_0000;
@@ -108,6 +112,10 @@ record! {
         io_apic_pins: u32,
         /// First global system interrupt of the I/O APIC.
         io_apic_gsi_base: u32,
+        /// Bits of [`crate::mitigations`], as the manifest has them.
+        mitigations: u32,
+        /// Zero.
+        reserved: u32,
         /// I/O APIC pins this instance may route (bit n: pin n).
         pins: u64,
         /// User vectors this instance may allocate for MSI (bit n: CPU vector 0x30 + n).
@@ -126,6 +134,9 @@ record! {
         kernel: Memory,
         /// The instance's top-level page table.
         top_table: u64,
+        /// A second top-level table, whose kernel half maps the gate only ([`SEGMENT_OF_GATE`]); 0 if the manifest rules
+        /// out that it is used.
+        gate_table: u64,
         /// RAM ranges of the slice; `memory[0]` holds `kernel` at its base. All but `kernel` is in the window.
         memory: [Memory; MAX_MEMORY],
         /// Physical range of the loaded root task: segments at their offsets, gaps and bss zeroed.
@@ -142,6 +153,8 @@ record! {
         free_base: u64,
         /// Kernel-half entries of `top_table`.
         top_entries: [TopEntry; MAX_TOP_ENTRIES],
+        /// Kernel-half entry of `gate_table`.
+        gate_entry: TopEntry,
         /// Local APIC id of each core, in the order of the indices that the cores enter with.
         apic_ids: [u32; MAX_CORES],
         /// MMIO and channel ranges: the kernel makes device untypeds of them.
@@ -175,4 +188,18 @@ pub mod features {
     pub const SMAP: u32 = 128;
     /// UMIP was enabled.
     pub const UMIP: u32 = 256;
+    /// Programs cannot read what is mapped for the kernel only (not open to Meltdown).
+    pub const NO_MELTDOWN: u32 = 1 << 9;
+    /// Buffers do not leak to programs (not open to MDS).
+    pub const NO_MDS: u32 = 1 << 10;
+    /// `verw` overwrites buffers.
+    pub const MD_CLEAR: u32 = 1 << 11;
+    /// IA32_PRED_CMD has the barrier.
+    pub const IBPB: u32 = 1 << 12;
+    /// IA32_SPEC_CTRL has STIBP.
+    pub const STIBP: u32 = 1 << 13;
+    /// IBRS may be set once and for all (Intel's enhanced IBRS).
+    pub const IBRS_ALL: u32 = 1 << 14;
+    /// EFER has AMD's automatic IBRS.
+    pub const AUTO_IBRS: u32 = 1 << 15;
 }

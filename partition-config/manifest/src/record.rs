@@ -3,7 +3,7 @@
 /// First eight bytes of every manifest.
 pub const MAGIC: [u8; 8] = *b"SKERRYMF";
 /// Version of the layout; a decoder refuses every other.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// "No such index", wherever an index is optional.
 pub const NONE: u32 = u32::MAX;
 /// In place of a doorbell: the program at the other end belongs to the same partition, and its notification is signalled.
@@ -115,6 +115,10 @@ record! {
         root_task: u32,
         /// Scheduling domains; 0 counts as 1.
         domains: u32,
+        /// Bits of [`mitigations`].
+        mitigations: u32,
+        /// Zero.
+        reserved: u32,
         /// Logical cores, see [`Core`].
         cores: Range,
         /// RAM; the kernel lives at the base of the first.
@@ -146,6 +150,26 @@ pub mod partition_flags {
     pub const ACPI: u32 = 8;
     /// Runs the SMP kernel flavour (more than one core).
     pub const SMP: u32 = 4;
+}
+
+/// Bits of [`Partition::mitigations`]: what a kernel does against leaks through the processor's speculation.
+pub mod mitigations {
+    /// Kernel page-table isolation: while programs run, only the way into the kernel is mapped.
+    pub const KPTI: u32 = 1;
+    /// Indirect branch restricted speculation, of the kind that is switched on once.
+    pub const IBRS: u32 = 2;
+    /// Single-thread indirect branch predictors.
+    pub const STIBP: u32 = 4;
+    /// A barrier in the indirect branch predictor between two address spaces.
+    pub const IBPB: u32 = 8;
+    /// The return stack is filled between two address spaces.
+    pub const RSB: u32 = 16;
+    /// Buffers are overwritten before user mode.
+    pub const VERW: u32 = 32;
+    /// All that can be asked for by name.
+    pub const ALL: u32 = KPTI | IBRS | STIBP | IBPB | RSB | VERW;
+    /// Beside what is named, what the processor needs.
+    pub const AUTO: u32 = 1 << 31;
 }
 
 /// Values of [`Partition::console_kind`].

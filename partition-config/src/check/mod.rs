@@ -59,6 +59,7 @@ fn resolve(source_name: &str, file: &File, images: &dyn Images, findings: &mut F
             cores,
             memory: slice.ranges,
             domains: domains(&partition.value, findings),
+            mitigations: mitigations(&partition.value, file),
             need: slice.need,
             owns: devices.owns,
             mmio: devices.mmio,
@@ -119,6 +120,12 @@ fn domains(partition: &schema::Partition, findings: &mut Findings) -> u32 {
         findings.add(finding.help(format!("a kernel has 1 to {MAX_DOMAINS} scheduling domains")));
     }
     domains.value
+}
+
+/// Mitigations of a partition.
+fn mitigations(partition: &schema::Partition, file: &File) -> schema::Mitigations {
+    let default = defaults(file).mitigations;
+    partition.mitigations.as_ref().or(default.as_ref()).map(|mitigations| mitigations.value).unwrap_or_default()
 }
 
 fn system_name(source_name: &str, file: &File) -> String {

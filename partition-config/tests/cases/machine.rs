@@ -69,6 +69,36 @@ program = [{ image = "hello" }]
         culprit: "17",
     },
     Case {
+        name: "mitigation-policy-unknown",
+        text: r#"[[partition]]
+name = "a"
+mitigations = "al"
+program = [{ image = "hello" }]
+"#,
+        codes: &[Code::UnknownValue],
+        culprit: r#""al""#,
+    },
+    Case {
+        name: "mitigation-unknown",
+        text: r#"[[partition]]
+name = "a"
+mitigations = ["kpti", "ibbp"]
+program = [{ image = "hello" }]
+"#,
+        codes: &[Code::UnknownValue],
+        culprit: r#""ibbp""#,
+    },
+    Case {
+        name: "mitigations-of-no-kind",
+        text: r#"[[partition]]
+name = "a"
+mitigations = true
+program = [{ image = "hello" }]
+"#,
+        codes: &[Code::WrongType],
+        culprit: "true",
+    },
+    Case {
         name: "partition-with-seventeen-cores",
         text: r#"[[partition]]
 name = "a"

@@ -71,6 +71,36 @@ fn a_sound_system_breaks_no_rule() {
 }
 
 #[test]
+fn a_table_of_a_program_that_maps_more_than_the_gate_is_found() {
+    let mut system = System::sound();
+    let part = |virt: u64, write: bool| GatePart { virt: virt..virt + 0x1000, write, execute: !write };
+    let gate = vec![part(TEXT, false), part(DATA, true)];
+    system.allowances[0].gate = Some(gate.clone());
+    let base = SLICE[0].start;
+    let found: Vec<_> = system.verdict().into_iter().map(|violation| (violation.rule, violation.detail)).collect();
+    let mapped = |virt: u64, phys: u64| format!("{virt:#x} -> {phys:#x}..{:#x} rw- Supervisor", phys + 0x1000);
+    let (window, apic) = (mapped(WINDOW + base + 0x20_0000, base + 0x20_0000), mapped(APIC, LOCAL_APIC.start));
+    assert_eq!(found, [(Rule::GateOnly, window), (Rule::GateOnly, apic)]);
+
+    // The kernel's own tables map no program, and may map the rest.
+    let (memory, top) = (Tables::default(), 0x20_0000);
+    memory.map(top, &mut 0x21_0000, WINDOW + base, base, bits::WRITE | bits::NX);
+    let snapshot = Snapshot { spaces: vec![walk(&memory, top)] };
+    let allowance = Allowance { gate: Some(gate.clone()), slices: vec![0..1 << 30], ..Default::default() };
+    assert_eq!(judge(&[allowance], &[snapshot]), []);
+
+    // The gate with rights that its segment does not have.
+    let (memory, top) = (Tables::default(), 0x20_0000);
+    let mut next = 0x21_0000;
+    memory.map(top, &mut next, TEXT, base, bits::WRITE | bits::NX);
+    memory.map(top, &mut next, PROGRAM, base + 0x10_0000, bits::USER);
+    let snapshot = Snapshot { spaces: vec![walk(&memory, top)] };
+    let allowance = Allowance { gate: Some(gate), slices: vec![0..1 << 30], ..Default::default() };
+    let found: Vec<_> = judge(&[allowance], &[snapshot]).into_iter().map(|violation| violation.rule).collect();
+    assert_eq!(found, [Rule::GateOnly]);
+}
+
+#[test]
 fn a_kernel_mapping_of_the_others_slice_is_found() {
     let mut system = System::sound();
     system.map(0, WINDOW + 0x5000, SLICE[1].start + 0x1_0000, bits::WRITE | bits::NX);

@@ -152,7 +152,7 @@ fn system(setup: Setup, cores: u32, extent: Extent, root_task: &Path) -> String 
     let cluster = setup.cluster.unwrap_or(cores).min(cores);
     let partitions = cores / cluster;
     let name = if extent == Extent::Quick { "scale-quick" } else { "scale" };
-    let mut text = format!("[system]\nname = \"{name}\"\n");
+    let mut text = format!("[system]\nname = \"{name}\"\ndefaults.mitigations = \"none\"\n");
     for partition in 0..partitions {
         let own: Vec<_> = (partition * cluster..(partition + 1) * cluster).collect();
         let console = if partition == 0 { "com1" } else { "none" };

@@ -9,6 +9,7 @@ use crate::launch::{Start, launch, members};
 use crate::session::{Until, Work, watch};
 use anyhow::{Context, Result, bail, ensure};
 use partition_config::Plan;
+use partition_config::schema::Mitigations;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -16,13 +17,32 @@ use std::time::Duration;
 /// QEMU's arguments for one tick per instruction: no host time gets in.
 pub const ICOUNT_ARGUMENTS: [&str; 2] = ["-icount", "shift=0,sleep=off"];
 
-/// Runs it under QEMU, one tick of the time-stamp counter per executed instruction.
+/// What the figures with mitigations are called: `ipc.call.same.mitigated`.
+const MITIGATED: &str = ".mitigated";
+
+/// Runs it under QEMU, one tick of the time-stamp counter per executed instruction: without mitigations, and with all of
+/// them for what is entering and leaving the kernel.
 ///
 /// # Errors
 /// When the system does not start, does not finish in `patience`, or finishes with another code than 0.
 pub fn run(artifacts: &Artifacts, patience: Duration) -> Result<Vec<Figure>> {
+    let plain = plan(artifacts)?;
+    let mut guarded = plain.clone();
+    for partition in &mut guarded.partitions {
+        partition.mitigations = Mitigations(manifest::mitigations::ALL);
+    }
+    let mut figures = measure(artifacts, &plain, patience)?;
+    let is_entry = |figure: &Figure| {
+        ["ipc.", "signal.", "fault.", "syscall.", "yield."].iter().any(|kind| figure.id.starts_with(kind))
+    };
+    let renamed = |figure: Figure| Figure { id: figure.id + MITIGATED, ..figure };
+    figures.extend(measure(artifacts, &guarded, patience)?.into_iter().filter(is_entry).map(renamed));
+    Ok(figures)
+}
+
+fn measure(artifacts: &Artifacts, plan: &Plan, patience: Duration) -> Result<Vec<Figure>> {
     let start = Start { extra: ICOUNT_ARGUMENTS.map(str::to_owned).to_vec(), ..Start::on(Engine::Qemu) };
-    let lines = watch_to_the_end(&plan(artifacts)?, artifacts, &start, patience)?;
+    let lines = watch_to_the_end(plan, artifacts, &start, patience)?;
     let figures: Vec<Figure> = Figure::of_lines(&lines);
     ensure!(!figures.is_empty(), "the benchmark printed no figure");
     Ok(figures)
@@ -68,7 +88,7 @@ pub fn boot(artifacts: &Artifacts, count: u32, patience: Duration) -> Result<Vec
 /// A system of `count` partitions that run the benchmark.
 fn system(name: &str, count: u32, artifacts: &Artifacts) -> Result<String> {
     let root_task = artifacts.path(BENCH).context("the benchmark is not built")?.display().to_string();
-    let mut text = format!("[system]\nname = \"{name}\"\n");
+    let mut text = format!("[system]\nname = \"{name}\"\ndefaults.mitigations = \"none\"\n");
     let memory = if count == 1 { "32M" } else { "8M" };
     for partition in 0..count {
         let name = if count == 1 { name.to_owned() } else { format!("{name}{partition}") };

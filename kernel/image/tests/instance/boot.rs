@@ -4,7 +4,8 @@ use crate::harness::{self, IMAGE, IMAGE_PAGES, MANIFEST, Options, System, slot};
 use abi::bootinfo::ChunkId;
 use capability::Kind;
 use image::BootError;
-use machine::{Machine, Register};
+use machine::Register;
+use manifest::mitigations;
 use memory::host::Slice;
 
 #[test]
@@ -111,7 +112,7 @@ fn refused(change: impl FnOnce(&mut manifest::handoff::Handoff)) -> BootError {
     let slice = Slice::new(harness::SLICE_BYTES);
     let mut page = harness::handoff(&slice, Options::default());
     change(&mut page);
-    image::start([Machine::new()], Box::leak(Box::default()), &page, |_| (0, 0))
+    image::start([harness::machine(&page)], Box::leak(Box::default()), &page, |_| (0, 0))
         .expect_err("a handoff like this is refused")
 }
 
@@ -130,4 +131,6 @@ fn a_broken_handoff_is_refused_with_its_reason() {
     assert_eq!(refused(|page| page.devices[0].base = page.memory[0].base), BootError::Memory);
     assert_eq!(refused(|page| page.free_base = page.memory[0].base + page.memory[0].size), BootError::OutOfMemory);
     assert_eq!(refused(|page| page.memory[0].size = u64::MAX), BootError::Memory);
+    let no_gate = |page: &mut manifest::handoff::Handoff| (page.mitigations, page.gate_table) = (mitigations::KPTI, 0);
+    assert_eq!(refused(no_gate), BootError::Gate);
 }

@@ -13,6 +13,7 @@ mod fast_paths;
 mod faults;
 mod fuzz;
 mod ipc;
+mod mitigations;
 mod notification;
 mod paging;
 mod revoke;

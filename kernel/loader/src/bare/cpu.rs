@@ -3,8 +3,10 @@
 use super::apic::LocalApic;
 use core::fmt;
 use manifest::handoff::features;
-use raw_cpuid::CpuId;
+use core::arch::x86_64::{__cpuid, __cpuid_count, CpuidResult};
+use raw_cpuid::{CpuId, CpuIdReaderNative};
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4Flags, Efer, EferFlags};
+use x86_64::registers::model_specific::Msr;
 
 /// Names of the required features; a core reports those that it lacks as bits in this order.
 const REQUIRED: [&str; 9] = ["NX", "SYSCALL", "PGE", "FXSR", "SSE2", "TSC", "MSR", "APIC", "x2APIC"];
@@ -67,7 +69,45 @@ pub fn optional() -> u32 {
         (features::SMAP, newer.as_ref().is_some_and(|it| it.has_smap())),
         (features::UMIP, newer.as_ref().is_some_and(|it| it.has_umip())),
     ];
+    has.iter().filter(|(_, has)| *has).map(|(bit, _)| bit).sum::<u32>() | speculation(&cpuid)
+}
+
+/// IA32_ARCH_CAPABILITIES: what a processor says it is not open to.
+const ARCH_CAPABILITIES: u32 = 0x10a;
+const RDCL_NO: u64 = 1;
+const IBRS_ALL: u64 = 1 << 1;
+const MDS_NO: u64 = 1 << 5;
+
+/// What this core says of leaks through speculation, as bits of [`features`]. One that says nothing is open to all.
+fn speculation(cpuid: &CpuId<CpuIdReaderNative>) -> u32 {
+    let vendor = cpuid.get_vendor_info();
+    // AMD, and Hygon, which builds AMD's processors.
+    let amd = vendor.as_ref().is_some_and(|it| matches!(it.as_str(), "AuthenticAMD" | "HygonGenuine"));
+    let newer = leaf_if_any(7, 0);
+    let (sizes, more) = (leaf_if_any(0x8000_0008, 0), leaf_if_any(0x8000_0021, 0));
+    let bit = |word: u32, bit: u32| word >> bit & 1 != 0;
+    let capabilities = if bit(newer.edx, 29) {
+        // SAFETY: CPUID says that the register exists.
+        unsafe { Msr::new(ARCH_CAPABILITIES).read() }
+    } else {
+        0
+    };
+    let has = [
+        (features::NO_MELTDOWN, amd || capabilities & RDCL_NO != 0),
+        (features::NO_MDS, amd || capabilities & MDS_NO != 0),
+        (features::MD_CLEAR, bit(newer.edx, 10)),
+        (features::IBPB, bit(newer.edx, 26) || amd && bit(sizes.ebx, 12)),
+        (features::STIBP, bit(newer.edx, 27) || amd && bit(sizes.ebx, 15)),
+        (features::IBRS_ALL, capabilities & IBRS_ALL != 0),
+        (features::AUTO_IBRS, amd && bit(more.eax, 8)),
+    ];
     has.iter().filter(|(_, has)| *has).map(|(bit, _)| bit).sum()
+}
+
+/// A leaf of CPUID, zeros if there is none.
+fn leaf_if_any(leaf: u32, sub_leaf: u32) -> CpuidResult {
+    let highest = __cpuid(leaf & 0x8000_0000).eax;
+    if leaf <= highest { __cpuid_count(leaf, sub_leaf) } else { CpuidResult { eax: 0, ebx: 0, ecx: 0, edx: 0 } }
 }
 
 /// EFER of every kernel, long mode being active.

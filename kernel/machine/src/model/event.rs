@@ -11,6 +11,10 @@ pub enum Event {
     Deadline { at: u64 },
     /// Another address space became current.
     AddressSpace { top_table_phys: u64, asid: u16 },
+    /// The branch predictor was made to forget.
+    PredictorBarrier,
+    /// The return stack was filled.
+    ReturnStackFilled,
     /// One page's translation was dropped.
     FlushPage { vaddr: u64, asid: u16 },
     /// One address space's translations were dropped.

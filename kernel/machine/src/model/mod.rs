@@ -13,6 +13,7 @@ mod tests;
 
 pub use event::Event;
 
+use crate::mitigation::Decision;
 use crate::space::Met;
 use crate::{AddressSpace, FpuState, Needs, Polarity, Trigger};
 use core::cell::{Cell, RefCell};
@@ -33,6 +34,8 @@ pub struct Machine {
     ticks_per_us: Cell<u64>,
     deadline: Cell<u64>,
     met: Cell<Met>,
+    mitigations: Cell<Decision>,
+    nobody: Cell<u64>,
     bases: Cell<(u64, u64)>,
     fpu_words: Cell<[u64; 64]>,
     pending_interrupt: Cell<bool>,
@@ -99,7 +102,26 @@ impl Machine {
         if met.space() != space {
             self.met.set(met.with_space(space));
             self.log(Event::AddressSpace { top_table_phys: space.table(), asid: space.tag() });
+            self.guard_switch(space);
         }
+    }
+
+    fn guard_switch(&self, space: AddressSpace) {
+        let switch = self.mitigations.get().switch();
+        if space.table() == self.nobody.get() {
+            return;
+        }
+        if switch.predictor {
+            self.log(Event::PredictorBarrier);
+        }
+        if switch.return_stack {
+            self.log(Event::ReturnStackFilled);
+        }
+    }
+
+    /// The mitigations that this core uses, and why.
+    pub fn mitigations(&self) -> Decision {
+        self.mitigations.get()
     }
 
     /// Meets `needs` if no more is missing than an address space; otherwise does nothing and says `false`.
@@ -252,12 +274,20 @@ impl Machine {
             deadline: Cell::new(u64::MAX),
             met: Cell::new(Met::at_start(NO_ADDRESS_SPACE)),
             bases: Cell::new((0, 0)),
+            mitigations: Cell::new(Decision::new(0, 0)),
+            nobody: Cell::new(NO_ADDRESS_SPACE),
             fpu_words: Cell::new([0; 64]),
             pending_interrupt: Cell::new(false),
             fault_address: Cell::new(0),
             current: Cell::new(0),
             on_interrupt_core: Responder::default(),
         }
+    }
+
+    /// Uses these mitigations from now on; the table at `nobody` is no program's.
+    pub fn set_mitigations(&self, decision: Decision, nobody: u64) {
+        self.mitigations.set(decision);
+        self.nobody.set(nobody);
     }
 
     /// Says what happens when this core interrupts core `index` of the instance.

@@ -77,3 +77,28 @@ fn an_empty_port_reads_as_ones() {
     machine.set_port(0x60, 0x1234);
     assert_eq!((machine.in8(0x60), machine.in16(0x60), machine.in32(0x61)), (0x34, 0x1234, u32::MAX));
 }
+
+#[test]
+fn only_another_programs_address_space_costs_a_barrier() {
+    use crate::mitigation::Decision;
+    use manifest::handoff::features;
+    use manifest::mitigations::{IBPB, RSB};
+
+    const NOBODY: u64 = 0x5000;
+    let machine = Machine::new();
+    machine.set_mitigations(Decision::new(IBPB | RSB, features::IBPB), NOBODY);
+    let space = |top_table_phys| Event::AddressSpace { top_table_phys, asid: 0 };
+    machine.load(machine.address_space(0x1000, 0));
+    machine.set_address_space(0x1000, 0);
+    machine.set_address_space(NOBODY, 0);
+    machine.set_address_space(0x2000, 0);
+    let (barrier, filled) = (Event::PredictorBarrier, Event::ReturnStackFilled);
+    assert_eq!(machine.take_events(), [space(0x1000), barrier, filled, space(NOBODY), space(0x2000), barrier, filled]);
+
+    machine.set_mitigations(Decision::new(RSB, features::IBPB), NOBODY);
+    machine.set_address_space(0x3000, 0);
+    assert_eq!(machine.take_events(), [space(0x3000), filled]);
+    machine.set_mitigations(Decision::new(0, features::IBPB), NOBODY);
+    machine.set_address_space(0x1000, 0);
+    assert_eq!(machine.take_events(), [space(0x1000)]);
+}

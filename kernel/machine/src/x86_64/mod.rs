@@ -19,6 +19,7 @@ mod start;
 pub use start::start;
 
 use crate::Cpu;
+use crate::mitigation::Decision;
 use crate::space::Met;
 use console::Console;
 use core::arch::asm;
@@ -36,11 +37,13 @@ use x86_64::registers::control::Cr2;
 pub struct Machine {
     cpu: &'static Cpu,
     handoff: &'static Handoff,
+    decision: Decision,
     local_apic: LocalApic,
     io_apic: RefCell<Option<IoApic>>,
     console: Console,
     met: Cell<Met>,
     tagging: paging::Tagging,
+    loading: paging::Loading,
     fs_base: Cell<u64>,
     gs_base: Cell<u64>,
     /// A machine never leaves its core.
@@ -101,6 +104,11 @@ impl Machine {
     #[inline]
     pub fn pending_interrupt(&self) -> bool {
         self.local_apic.has_request()
+    }
+
+    /// The mitigations that this core uses, and why.
+    pub fn mitigations(&self) -> Decision {
+        self.decision
     }
 
     /// Linear address of the last page fault.

@@ -102,7 +102,7 @@ pub fn check(system: &System) -> Result<(), String> {
         threads: &threads,
         contexts: &contexts,
     })?;
-    vspace::audit::check(system.kernel.asids(), &caps, &super::TOP)?;
+    vspace::audit::check(system.kernel.asids(), &caps, system.top_entries())?;
     interrupts(system, &caps)
 }
 

@@ -15,6 +15,7 @@ use api::{Kernel, OnCore};
 use capability::Slot;
 use ipi::route::Summons;
 use machine::Machine;
+use machine::mitigation::Decision;
 use machine::model::Event;
 use manifest::Memory;
 use manifest::handoff::{Handoff, MAGIC, PortRange, Route, TopEntry, VERSION, features};
@@ -52,6 +53,8 @@ pub const MESSAGES: [u64; 2] = [1 << 7, 1 << 3];
 pub const PORTS: (u16, u16) = (0x3f8, 0x3ff);
 /// Kernel-half entries.
 pub const TOP: [(u64, u64); 2] = [(256, 0xfd_aaa0_0003), (511, 0xfd_bbb0_0003)];
+/// Kernel-half entry of the gate's table.
+pub const GATE: [(u64, u64); 1] = [(511, 0xfd_ccc0_0003)];
 /// Capability pointers that the kernel put into the root task's CNode.
 pub mod slot {
     #![allow(dead_code)]
@@ -76,11 +79,13 @@ pub struct Options {
     pub slice_bytes: u64,
     /// Cores of the instance.
     pub cores: usize,
+    /// Bits of [`manifest::mitigations`].
+    pub mitigations: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { features: features::HUGE_PAGES, slice_bytes: SLICE_BYTES, cores: 1 }
+        Self { features: features::HUGE_PAGES, slice_bytes: SLICE_BYTES, cores: 1, mitigations: 0 }
     }
 }
 
@@ -123,6 +128,9 @@ pub fn handoff(slice: &Slice, options: Options) -> Handoff {
     for (place, (index, value)) in page.top_entries.iter_mut().zip(TOP) {
         *place = TopEntry { index, value };
     }
+    page.mitigations = options.mitigations;
+    let [(index, value)] = GATE;
+    (page.gate_table, page.gate_entry) = (base + 0x2000, TopEntry { index, value });
     let root = base + KERNEL_BYTES;
     page.root_image = Memory { base: root, size: IMAGE_PAGES * 4096 };
     page.root_virt_base = IMAGE;
@@ -149,6 +157,14 @@ pub fn handoff(slice: &Slice, options: Options) -> Handoff {
     page
 }
 
+/// A core that uses the mitigations of this page, as the bare machine's would.
+pub fn machine(handoff: &Handoff) -> Machine {
+    let machine = Machine::new();
+    let decision = Decision::new(handoff.mitigations, handoff.features);
+    machine.set_mitigations(decision, if decision.kpti.is_on() { handoff.gate_table } else { handoff.top_table });
+    machine
+}
+
 impl System {
     /// An instance whose root task is about to run its first instruction.
     pub fn new() -> Self {
@@ -167,7 +183,7 @@ impl System {
             memory::host::copy_into_object(Ref::<Bytes>::at(Phys(dirty)), &[0xd1; 4096]);
             dirty += 4096;
         }
-        let machines = (0..options.cores).map(|_| Machine::new());
+        let machines = (0..options.cores).map(|_| machine(&handoff));
         let kernel = image::start(machines, Box::leak(Box::default()), &handoff, |_| (0xffff_ffff_8000_0000, 0))
             .expect("the instance comes up");
         let kernel = Rc::new(kernel);
@@ -217,6 +233,11 @@ impl System {
     /// Sets every core's clock.
     pub fn set_now(&self, ticks: u64) {
         self.kernel.cores().iter().for_each(|(_, core)| core.machine.set_now(ticks));
+    }
+
+    /// Kernel-half entries of every address space.
+    pub fn top_entries(&self) -> &'static [(u64, u64)] {
+        if self.machine().mitigations().kpti.is_on() { &GATE } else { &TOP }
     }
 
     /// The core that acts.

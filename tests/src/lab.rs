@@ -3,11 +3,11 @@
 use crate::isolation::{Allowance, GatePart, IO_APIC, Snapshot, Violation, judge};
 use crate::walk::{PhysicalMemory, Privilege, walk};
 use anyhow::{Context, Result, anyhow, bail};
+use manifest::handoff::{HANDOFF_VIRT, Handoff, SEGMENT_OF_GATE};
+use manifest::mitigations;
 use partition_config::plan::Partition;
 use partition_config::schema::Mitigations;
 use partition_config::{Archive, Plan};
-use manifest::handoff::{HANDOFF_VIRT, Handoff, SEGMENT_OF_GATE};
-use manifest::mitigations;
 use std::fmt::Write;
 use std::mem::offset_of;
 use std::ops::Range;

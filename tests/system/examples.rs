@@ -3,10 +3,12 @@
 use crate::Pace::{Quick, Slow};
 use crate::{Tests, forms};
 use anyhow::{Context, Result, ensure};
+use manifest::mitigations;
+use partition_config::Plan;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
-use tests::lab::{Lab, PATIENCE, Run};
+use tests::lab::{Lab, PATIENCE, Run, with_mitigations};
 use xtask::engine::Engine;
 use xtask::launch::{Start, granted_file};
 use xtask::words::{Printed, WordCounts};
@@ -28,6 +30,12 @@ pub fn add(tests: &mut Tests) {
         Ok(())
     });
     tests.add_in(forms::ALL, "examples/pipeline", Quick, |lab| pipeline(lab, None, PATIENCE).map(drop));
+    for (engine, pace, patience) in [(Engine::Qemu, Quick, PATIENCE), (Engine::Bochs, Slow, Duration::from_secs(600))] {
+        tests.add_in(forms::ALL, format!("examples/pipeline_isolated/{engine:?}").to_lowercase(), pace, move |lab| {
+            let plan = lab.file(systems_dir().join("pipeline.toml"), None)?;
+            counted(lab, &with_mitigations(plan, mitigations::ALL), engine, patience).map(drop)
+        });
+    }
     tests.add_in(forms::ALL, "examples/pipeline_small_texts", Quick, |lab| {
         for text in ["", "one", "a A a\n", "no-break \u{e9}t\u{e9} r2d2 END"] {
             pipeline_on(lab, text.as_bytes(), PATIENCE)?;
@@ -50,9 +58,12 @@ fn pipeline_on(lab: &Lab, text: &[u8], patience: Duration) -> Result<Run> {
 
 /// Runs the word-count pipeline and compares its result with the host's.
 fn pipeline(lab: &Lab, input: Option<PathBuf>, patience: Duration) -> Result<Run> {
-    let plan = lab.file(systems_dir().join("pipeline.toml"), input)?;
-    let text = granted_file(&plan, "input").context("nobody is granted `input`")?;
-    let run = lab.boot_with(&plan, &Start::on(Engine::Qemu), patience)?;
+    counted(lab, &lab.file(systems_dir().join("pipeline.toml"), input)?, Engine::Qemu, patience)
+}
+
+fn counted(lab: &Lab, plan: &Plan, engine: Engine, patience: Duration) -> Result<Run> {
+    let text = granted_file(plan, "input").context("nobody is granted `input`")?;
+    let run = lab.boot_with(plan, &Start::on(engine), patience)?;
     run.succeeded()?;
     WordCounts::of(&text)
         .judge(&Printed::of(run.lines("reporter")?))

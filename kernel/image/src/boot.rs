@@ -3,10 +3,10 @@
 use crate::allocate::Allocator;
 use crate::root_task;
 use api::{Kernel, Locks, Setup};
-use interrupt::{Allowed, InterruptTable};
-use ipi::route::Route;
 use core::fmt::Write;
 use core::slice;
+use interrupt::{Allowed, InterruptTable};
+use ipi::route::Route;
 use machine::Machine;
 use machine::mitigation::Decision;
 use manifest::handoff::{self, Handoff, features};

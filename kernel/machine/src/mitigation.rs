@@ -148,8 +148,7 @@ mod tests {
     /// An Intel processor of 2017 with the microcode of 2018, one of 2023, and an AMD processor of 2022.
     const OLD: u32 = features::IBPB | features::STIBP | features::MD_CLEAR;
     const NEW: u32 = features::NO_MELTDOWN | features::NO_MDS | features::MD_CLEAR | features::IBRS_ALL | OLD;
-    const AMD: u32 =
-        features::NO_MELTDOWN | features::NO_MDS | features::IBPB | features::STIBP | features::AUTO_IBRS;
+    const AMD: u32 = features::NO_MELTDOWN | features::NO_MDS | features::IBPB | features::STIBP | features::AUTO_IBRS;
 
     #[test]
     fn nothing_asked_is_nothing_done_whatever_the_processor() {
@@ -193,9 +192,6 @@ mod tests {
             "mitigations: kpti on (needed), ibrs off (this processor has none), stibp on (needed), \
              ibpb off (this processor has none), rsb on (needed), verw on (needed)"
         );
-        assert_eq!(
-            line(KPTI, NEW),
-            "mitigations: kpti on (named), ibrs off, stibp off, ibpb off, rsb off, verw off"
-        );
+        assert_eq!(line(KPTI, NEW), "mitigations: kpti on (named), ibrs off, stibp off, ibpb off, rsb off, verw off");
     }
 }

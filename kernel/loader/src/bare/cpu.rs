@@ -1,9 +1,9 @@
 //! What a processor must have, what it may have, and the control registers every kernel starts with.
 
 use super::apic::LocalApic;
+use core::arch::x86_64::{__cpuid, __cpuid_count, CpuidResult};
 use core::fmt;
 use manifest::handoff::features;
-use core::arch::x86_64::{__cpuid, __cpuid_count, CpuidResult};
 use raw_cpuid::{CpuId, CpuIdReaderNative};
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4Flags, Efer, EferFlags};
 use x86_64::registers::model_specific::Msr;

@@ -3,7 +3,6 @@
 use crate::allocate::Allocator;
 use crate::root_task;
 use api::{Kernel, Locks, Setup};
-use core::fmt::Write;
 use core::slice;
 use interrupt::{Allowed, InterruptTable};
 use ipi::route::Route;
@@ -72,8 +71,9 @@ pub fn start(
     let mitigations = cores.iter().next().map(|(_, core)| core.machine.mitigations());
     let mitigations = mitigations.unwrap_or_else(|| Decision::new(0, 0));
     let kernel = Kernel::new(cores, locks, setup(handoff, &mitigations, interrupt_slots)?);
-    // Writing to a console does not fail.
-    let _ = writeln!(Console(kernel.first_machine()), "{mitigations}");
+    let put = |text: &str| text.bytes().for_each(|byte| kernel.first_machine().put_byte(byte));
+    mitigations.say(put);
+    put("\n");
     root_task::build(&kernel, handoff, &root_objects, memory.rest())?;
     Ok(kernel)
 }
@@ -90,15 +90,6 @@ fn core(
     let context = memory.take(abi::object::MIN_SCHED_CONTEXT_BITS)?;
     thread.context.init_idle(start, stack);
     Ok(Core::new(index, machine, thread, Ref::at(context), Ref::at(ready)))
-}
-
-struct Console<'k>(&'k Machine);
-
-impl Write for Console<'_> {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        text.bytes().for_each(|byte| self.0.put_byte(byte));
-        Ok(())
-    }
 }
 
 fn setup(handoff: &Handoff, mitigations: &Decision, interrupt_slots: Phys) -> Result<Setup, BootError> {

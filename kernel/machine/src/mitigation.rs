@@ -87,6 +87,19 @@ impl Decision {
         self.kpti.is_on() || self.verw.is_on()
     }
 
+    /// Says all of it in pieces: without formatting, which a kernel that runs does not do.
+    pub fn say(&self, mut out: impl FnMut(&str)) {
+        out("mitigations: ");
+        if self.each().iter().all(|(_, reason)| *reason == Reason::LeftOut) {
+            return out("none (as the system file says)");
+        }
+        let mut separator = "";
+        for (name, reason) in self.each() {
+            [separator, name, " ", reason.words()].into_iter().for_each(&mut out);
+            separator = ", ";
+        }
+    }
+
     fn each(&self) -> [(&'static str, Reason); 6] {
         let Self { kpti, ibrs, stibp, ibpb, rsb, verw } = *self;
         [("kpti", kpti), ("ibrs", ibrs), ("stibp", stibp), ("ibpb", ibpb), ("rsb", rsb), ("verw", verw)]
@@ -106,15 +119,9 @@ const fn decide(asked: u32, which: u32, can: bool, needs: bool) -> Reason {
 
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("mitigations: ")?;
-        if self.each().iter().all(|(_, reason)| *reason == Reason::LeftOut) {
-            return f.write_str("none (as the system file says)");
-        }
-        for (position, (name, reason)) in self.each().into_iter().enumerate() {
-            let separator = if position == 0 { "" } else { ", " };
-            write!(f, "{separator}{name} {}", reason.words())?;
-        }
-        Ok(())
+        let mut written = Ok(());
+        self.say(|text| written = written.and_then(|()| f.write_str(text)));
+        written
     }
 }
 

@@ -20,6 +20,7 @@ pub mod coq;
 pub mod disassembly;
 pub mod html;
 pub mod ledger;
+pub mod mutation;
 pub mod planted;
 pub mod report;
 pub mod runner;

@@ -34,6 +34,8 @@ enum Command {
     Bench(commands::bench::Arguments),
     /// Climb the assurance ladder: run the check behind every claim, and say what is open.
     Assure(commands::assure::Arguments),
+    /// Plant small mistakes all over the kernel's layers and list those that no host test notices.
+    Mutate(commands::mutate::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Doctor => commands::doctor::doctor(),
         Command::Bench(arguments) => commands::bench::bench(&arguments),
         Command::Assure(arguments) => commands::assure::assure(&arguments),
+        Command::Mutate(arguments) => commands::mutate::mutate(&arguments),
     };
     match outcome {
         Ok(code) => code,

@@ -51,7 +51,15 @@ impl Copy {
     /// # Errors
     /// When files cannot be read or written.
     pub fn of_the_tree() -> Result<Self> {
-        let dir = skerry_dir()?.join("planted");
+        Self::named("planted")
+    }
+
+    /// The same, of several copies the one with this name.
+    ///
+    /// # Errors
+    /// When files cannot be read or written.
+    pub fn named(name: &str) -> Result<Self> {
+        let dir = skerry_dir()?.join(name);
         for part in PARTS {
             sync(&root().join(part), &dir.join(part)).with_context(|| format!("cannot copy {part}"))?;
         }

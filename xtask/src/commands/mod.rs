@@ -6,6 +6,7 @@ pub mod check;
 pub mod doctor;
 pub mod generate;
 pub mod image;
+pub mod mutate;
 pub mod run;
 pub mod show;
 pub mod test;

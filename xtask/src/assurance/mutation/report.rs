@@ -1,0 +1,206 @@
+//! What a mutation run came to: a score for each layer, and the survivors with what is known of each.
+//!
+//! `tests/assurance/survivors.toml` explains survivors. An explanation that fits no survivor is an error: it is out of
+//! date. Tests: below.
+
+use super::{Fate, Mutant};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Why nothing notices a mutant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// No behaviour differs.
+    Equivalent,
+    /// Only the time differs: a shortcut is not taken, or taken in vain.
+    Speed,
+    /// The place matters on a machine only, where other tests see it.
+    Machine,
+    /// A test is missing.
+    Gap,
+}
+
+/// What is known of survivors at one place.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Explanation {
+    /// Path from the root of the tree.
+    file: String,
+    /// The function.
+    function: String,
+    /// The text at the place; all places of the function if absent.
+    from: Option<String>,
+    /// What is done instead; everything if absent.
+    to: Option<String>,
+    reason: Reason,
+    why: String,
+}
+
+impl Explanation {
+    fn fits(&self, mutant: &Mutant) -> bool {
+        let says = |said: &Option<String>, what: &str| said.as_ref().is_none_or(|said| said == what);
+        self.file == mutant.file
+            && self.function == mutant.function
+            && says(&self.from, &mutant.from)
+            && says(&self.to, &mutant.to)
+    }
+}
+
+/// All explanations.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explanations {
+    #[serde(default)]
+    survivor: Vec<Explanation>,
+}
+
+impl Explanations {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When the file is not as expected.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("in {}", path.display()))
+    }
+}
+
+/// A mutant that nothing noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survivor {
+    /// Which.
+    pub mutant: Mutant,
+    /// Whether a test comes by at all.
+    pub reached: bool,
+    /// Why; nothing if nobody has looked.
+    pub reason: Option<Reason>,
+    /// In words.
+    pub why: String,
+}
+
+/// A layer's score.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Score {
+    /// Mutants.
+    pub mutants: usize,
+    /// Those that a test noticed.
+    pub noticed: usize,
+    /// Of the others, those explained as equivalent or as a matter of speed.
+    pub harmless: usize,
+}
+
+impl Score {
+    /// Noticed of all, in per cent.
+    pub fn raw(&self) -> f64 {
+        share(self.noticed, self.mutants)
+    }
+
+    /// Noticed of those that could be, in per cent.
+    pub fn adjusted(&self) -> f64 {
+        share(self.noticed, self.mutants - self.harmless)
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts of mutants are small")]
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 100.0 } else { 100.0 * part as f64 / whole as f64 }
+}
+
+/// The outcome of a run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// By layer.
+    pub scores: BTreeMap<String, Score>,
+    /// Everything that was not noticed.
+    pub survivors: Vec<Survivor>,
+    /// Explanations that fit no survivor.
+    pub stale: Vec<String>,
+}
+
+impl Outcome {
+    /// Counts `fates`, and explains the survivors.
+    pub fn of(fates: &[(Mutant, Fate)], explanations: &Explanations) -> Self {
+        let mut outcome = Self::default();
+        for (mutant, fate) in fates {
+            let layer = mutant.file.split('/').nth(1).unwrap_or_default().to_string();
+            let score = outcome.scores.entry(layer).or_default();
+            score.mutants += 1;
+            if fate.is_noticed() {
+                score.noticed += 1;
+                continue;
+            }
+            let known = explanations.survivor.iter().find(|explanation| explanation.fits(mutant));
+            let reason = known.map(|known| known.reason);
+            score.harmless += usize::from(matches!(reason, Some(Reason::Equivalent | Reason::Speed)));
+            outcome.survivors.push(Survivor {
+                mutant: mutant.clone(),
+                reached: *fate != Fate::NotReached,
+                reason,
+                why: known.map(|known| known.why.clone()).unwrap_or_default(),
+            });
+        }
+        for explanation in &explanations.survivor {
+            if !outcome.survivors.iter().any(|survivor| explanation.fits(&survivor.mutant)) {
+                outcome.stale.push(format!("{} {}: {}", explanation.file, explanation.function, explanation.why));
+            }
+        }
+        outcome
+    }
+
+    /// As a table and a list, in Markdown.
+    pub fn markdown(&self) -> String {
+        let mut page =
+            String::from("| layer | mutants | noticed | score | without harmless ones |\n|---|--:|--:|--:|--:|\n");
+        for (layer, score) in &self.scores {
+            let (raw, adjusted) = (score.raw(), score.adjusted());
+            let Score { mutants, noticed, .. } = score;
+            let _ = writeln!(page, "| `{layer}` | {mutants} | {noticed} | {raw:.1} % | {adjusted:.1} % |");
+        }
+        page.push('\n');
+        for Survivor { mutant, reached, reason, why } in &self.survivors {
+            let Mutant { file, line, function, from, to, .. } = mutant;
+            let known = match reason {
+                Some(reason) => format!("{reason:?}: {why}"),
+                None if *reached => "not explained".to_string(),
+                None => "not explained; no test comes by".to_string(),
+            };
+            let from: String = from.chars().take(60).collect();
+            let _ = writeln!(page, "* `{file}:{line}` `{function}`: `{from}` {to} — {known}");
+        }
+        page
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mutant(from: &str) -> Mutant {
+        Mutant {
+            number: 1,
+            file: "kernel/ipc/src/a.rs".into(),
+            line: 3,
+            function: "f".into(),
+            from: from.into(),
+            to: "left out".into(),
+        }
+    }
+
+    #[test]
+    fn a_score_counts_what_is_noticed_and_what_could_be() {
+        let text = "[[survivor]]\nfile = \"kernel/ipc/src/a.rs\"\nfunction = \"f\"\nfrom = \"b\"\nreason = \"speed\"\nwhy = \"w\"";
+        let explanations: Explanations = toml::from_str(text).unwrap();
+        let killed = Fate::Killed("t".into());
+        let fates = [(mutant("a"), killed), (mutant("b"), Fate::Survived), (mutant("c"), Fate::NotReached)];
+        let outcome = Outcome::of(&fates, &explanations);
+        assert_eq!(outcome.scores["ipc"], Score { mutants: 3, noticed: 1, harmless: 1 });
+        assert!((outcome.scores["ipc"].adjusted() - 50.0).abs() < 0.01);
+        assert_eq!(outcome.survivors.len(), 2);
+        assert!(outcome.stale.is_empty());
+        assert_eq!(Outcome::of(&fates[..1], &explanations).stale.len(), 1);
+    }
+}

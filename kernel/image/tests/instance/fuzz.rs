@@ -4,6 +4,7 @@
 //! --ignored fuzz` is the long one (`SKERRY_FUZZ_SECONDS`, default 60, from `SKERRY_FUZZ_SEED`). A failure prints its
 //! seed.
 
+mod apart;
 mod plausible;
 
 use crate::harness::{Call, Ended, Options, System, slot};

@@ -18,5 +18,6 @@ mod notification;
 mod paging;
 mod revoke;
 mod scheduling;
+mod several;
 mod tcb;
 mod untyped;

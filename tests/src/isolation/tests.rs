@@ -5,6 +5,7 @@ use crate::synthetic::{Tables, bits};
 use crate::walk::walk;
 
 const SLICE: [Range<u64>; 2] = [0x200_0000..0x280_0000, 0x280_0000..0x300_0000];
+const LOW_GIB: Range<u64> = 0..1 << 30;
 const CHANNEL: Range<u64> = 0x400_0000..0x400_2000;
 const TEXT: u64 = 0xffff_ffff_8000_0000;
 const DATA: u64 = 0xffff_ffff_8010_0000;
@@ -86,7 +87,7 @@ fn a_table_of_a_program_that_maps_more_than_the_gate_is_found() {
     let (memory, top) = (Tables::default(), 0x20_0000);
     memory.map(top, &mut 0x21_0000, WINDOW + base, base, bits::WRITE | bits::NX);
     let snapshot = Snapshot { spaces: vec![walk(&memory, top)] };
-    let allowance = Allowance { gate: Some(gate.clone()), slices: vec![0..1 << 30], ..Default::default() };
+    let allowance = Allowance { gate: Some(gate.clone()), slices: vec![LOW_GIB], ..Default::default() };
     assert_eq!(judge(&[allowance], &[snapshot]), []);
 
     // The gate with rights that its segment does not have.
@@ -95,7 +96,7 @@ fn a_table_of_a_program_that_maps_more_than_the_gate_is_found() {
     memory.map(top, &mut next, TEXT, base, bits::WRITE | bits::NX);
     memory.map(top, &mut next, PROGRAM, base + 0x10_0000, bits::USER);
     let snapshot = Snapshot { spaces: vec![walk(&memory, top)] };
-    let allowance = Allowance { gate: Some(gate), slices: vec![0..1 << 30], ..Default::default() };
+    let allowance = Allowance { gate: Some(gate), slices: vec![LOW_GIB], ..Default::default() };
     let found: Vec<_> = judge(&[allowance], &[snapshot]).into_iter().map(|violation| violation.rule).collect();
     assert_eq!(found, [Rule::GateOnly]);
 }

@@ -15,6 +15,7 @@ pub mod bench;
 pub mod console;
 pub mod engine;
 pub mod form;
+pub mod fuzz;
 pub mod holds;
 pub mod image;
 pub mod images;

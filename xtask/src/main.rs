@@ -28,6 +28,8 @@ enum Command {
     Image(commands::image::Arguments),
     /// Run every test: format, lints, host tests, system tests in QEMU.
     Test(commands::test::Arguments),
+    /// Look for inputs that break something, guided by coverage: system calls of a whole instance, and every parser.
+    Fuzz(commands::fuzz::Arguments),
     /// Say which tools are there, and get those that are missing.
     Doctor,
     /// Count the instructions of every hot operation; report next to seL4, compare with a baseline.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Image(arguments) => commands::image::image(&arguments),
         Command::Test(arguments) => commands::test::test(&arguments),
+        Command::Fuzz(arguments) => commands::fuzz::fuzz(&arguments),
         Command::Doctor => commands::doctor::doctor(),
         Command::Bench(arguments) => commands::bench::bench(&arguments),
         Command::Assure(arguments) => commands::assure::assure(&arguments),

@@ -25,6 +25,8 @@ const fn tool(purpose: &'static str, file: &'static str, package: &'static str) 
 /// What compiling and linking needs besides Rust.
 pub const BUILD: &[Tool] =
     &[tool("linking host programs", "cc", "gcc"), tool("C library", "/usr/include/stdio.h", "libc6-dev")];
+/// What `cargo xtask fuzz` needs: its engine is written in C++.
+pub const FUZZ: &[Tool] = &[tool("the fuzzing engine", "c++", "g++")];
 /// What `cargo xtask run` needs.
 pub const QEMU: &[Tool] = &[tool("the machine", "qemu-system-x86_64", "qemu-system-x86")];
 /// What `cargo xtask image` needs.

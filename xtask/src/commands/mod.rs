@@ -4,6 +4,7 @@ pub mod assure;
 pub mod bench;
 pub mod check;
 pub mod doctor;
+pub mod fuzz;
 pub mod generate;
 pub mod image;
 pub mod mutate;

@@ -19,6 +19,9 @@ use xtask::tools;
 /// Kernels for several cores, by the image's features: each is tested on the host as the one without locks is.
 const KERNELS: [&str; 3] = ["skerry-image/smp", "skerry-image/lock-mcs", "skerry-image/lock-big"];
 
+/// How long each fuzzer runs: about half a minute in all.
+const FUZZED: Duration = Duration::from_secs(3);
+
 /// Options of `test`.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -58,7 +61,7 @@ pub fn test(arguments: &Arguments) -> Result<ExitCode> {
     if let Some(seconds) = arguments.stress {
         return stress(Duration::from_secs(seconds), arguments.engine, arguments.filter.as_deref());
     }
-    tools::ensure(&[tools::BUILD, tools::QEMU, tools::ISO, tools::UEFI, tools::BOCHS])?;
+    tools::ensure(&[tools::BUILD, tools::FUZZ, tools::QEMU, tools::ISO, tools::UEFI, tools::BOCHS])?;
     let library = Library::ensure()?;
     let mut total = Tally::default();
     if arguments.filter.is_none() {
@@ -83,6 +86,12 @@ pub fn test(arguments: &Arguments) -> Result<ExitCode> {
     let mut explore = cargo();
     explore.args(["test", "--quiet", "-p", "skerry-sync", "--features", "explore", "--"]).args(filter);
     total += tests("exploration of the locks", &mut explore)?;
+    if arguments.filter.is_none() {
+        announce("fuzzing");
+        let fuzzing = super::fuzz::run_all(None, FUZZED)?;
+        println!("fuzzing: {fuzzing}");
+        total += fuzzing;
+    }
     let mut system = cargo();
     system.args(["test", "--quiet", "-p", "skerry-tests", "--test", "system", "--"]).args(filter);
     system.args((!arguments.quick).then_some("--include-ignored"));

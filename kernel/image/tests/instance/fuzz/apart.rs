@@ -1,7 +1,7 @@
 //! Instances beside each other: random steps of two, interleaved, against the same steps of each alone; and of a bystander
 //! beside two that differ in a secret only. What an instance holds must depend on its own steps and on nothing else.
 
-use super::{Random, Run};
+use super::run::{Random, Run};
 
 const STEPS: u64 = 200;
 
@@ -9,7 +9,7 @@ const STEPS: u64 = 200;
 #[track_caller]
 fn same(one: &Run, other: &Run, what: &str) {
     let at = |run: &Run| run.system.current().phys().0.wrapping_sub(run.system.slice.range().base.0);
-    assert_eq!(one.random.0, other.random.0, "{what}: the next step");
+    assert_eq!(one.random, other.random, "{what}: the next step");
     assert_eq!(at(one), at(other), "{what}: who runs");
     assert_eq!(one.system.machine().deadline(), other.system.machine().deadline(), "{what}: the timer");
     let events = [one, other].map(|run| run.system.take_events().len());
@@ -18,7 +18,7 @@ fn same(one: &Run, other: &Run, what: &str) {
 }
 
 fn alone(seed: u64, steps: u64) -> Run {
-    let mut run = Run::new(seed);
+    let mut run = Run::new(Random::of_seed(seed));
     go(&mut run, steps);
     run
 }
@@ -34,9 +34,9 @@ fn go(run: &mut Run, steps: u64) {
 
 /// `STEPS` steps of each, in an order that `order` draws.
 fn interleaved(seeds: [u64; 2], order: u64) -> [Run; 2] {
-    let mut runs = seeds.map(Run::new);
+    let mut runs = seeds.map(|seed| Run::new(Random::of_seed(seed)));
     let mut left = [STEPS; 2];
-    let mut order = Random(order | 1);
+    let mut order = Random::of_seed(order);
     while left != [0, 0] {
         let who = order.below(2) as usize;
         if left[who] > 0 {

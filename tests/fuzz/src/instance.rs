@@ -1,0 +1,25 @@
+//! A whole kernel instance whose threads do what the input says: no panic, and every invariant after every kernel entry.
+
+use crate::run::{Random, Run, compare};
+
+/// Enough to use up the longest input.
+const STEPS: u64 = 400;
+
+/// One instance; the first byte says whether its system calls go without the fast paths.
+pub fn run(bytes: &[u8]) {
+    let Some((&choice, script)) = bytes.split_first() else { return };
+    let mut run = Run::new(Random::of_script(script));
+    run.system.slow.set(choice & 1 == 1);
+    for _ in 0..STEPS {
+        if run.is_over() {
+            return;
+        }
+        run.step();
+        run.system.audit_now();
+    }
+}
+
+/// Two instances that do the same, one of them without the fast paths, end with the same memory.
+pub fn fast_and_slow(bytes: &[u8]) {
+    compare(&Random::of_script(bytes), STEPS);
+}

@@ -1,6 +1,6 @@
 //! The ways into an instance: system calls, exceptions, interrupts. Each ends with the thread to run being current.
 
-use crate::{Blocking, Entry, OnCore, Replied, Stop};
+use crate::{Blocking, Entry, OnCore, Replied, Rest, Sent, Stop};
 use abi::syscall::Syscall;
 use capability::Cap;
 use ipi::{Vector, classify};
@@ -15,22 +15,33 @@ impl OnCore<'_> {
         let (cptr, info) = (context.get(Register::Rdi), context.get(Register::Rsi));
         match Syscall::from_number(context.get(Register::Rdx) as i64) {
             Some(Syscall::Call) => match self.call_at_once(current, cptr, info) {
-                Some(arrival) => self.arrive_with_words(arrival),
-                None => self.call(),
+                Ok(arrival) => self.arrive(arrival),
+                Err(Rest::Fast) => self.call(),
+                Err(Rest::Slow) => self.slow_syscall(),
             },
             Some(Syscall::ReplyRecv) => match self.reply_at_once(current, cptr, info, context.get(Register::R12)) {
-                Some(Replied::Message(arrival)) => self.arrive_with_words(arrival),
-                Some(Replied::Fault { thread, handler, needs }) => self.answer_fault(thread, handler, needs),
+                Some(Replied::Message(arrival)) => self.arrive(arrival),
+                Some(Replied::Fault(thread, handler)) if self.answer_exception(thread, handler) => {
+                    self.ipc().run(thread)
+                }
+                Some(Replied::Fault(thread, handler)) => self.answer_fault(thread, handler),
                 None => self.reply_receive(),
             },
             Some(how @ (Syscall::Send | Syscall::NBSend)) => {
                 let blocking = if how == Syscall::Send { Blocking::Yes } else { Blocking::No };
                 let cap = self.send_lightly(current, cptr, info, blocking);
                 if !cap.is_null() {
-                    self.send(cap);
+                    match self.send_at_once(current, cap) {
+                        Some(Sent::Message(arrival)) => self.arrive(arrival),
+                        Some(Sent::Signal(thread, badge)) => self.awake(thread, badge),
+                        None => self.send(cap),
+                    }
                 }
             }
-            Some(Syscall::Yield) => self.yield_turn(),
+            Some(Syscall::Yield) => match self.yield_at_once(current) {
+                Some(thread) => self.ipc().run(thread),
+                None => self.slow_syscall(),
+            },
             _ => self.other_syscall(),
         }
     }
@@ -51,18 +62,11 @@ impl OnCore<'_> {
         }
     }
 
-    /// As [`syscall`](Self::syscall), for a Send or NBSend that [`send_lightly`](Self::send_lightly) left with `cap`.
+    /// As [`syscall`](Self::syscall), for a Send or NBSend that [`send_lightly`](Self::send_lightly) and
+    /// [`send_at_once`](Self::send_at_once) left with `cap`.
     #[inline(always)]
     pub fn send(self, cap: Cap) {
         if !self.fast_send(cap) {
-            self.slow_syscall();
-        }
-    }
-
-    /// As [`syscall`](Self::syscall), for a Yield.
-    #[inline(always)]
-    pub fn yield_turn(self) {
-        if !self.fast_yield() {
             self.slow_syscall();
         }
     }
@@ -88,9 +92,17 @@ impl OnCore<'_> {
     }
 
     /// The current thread raised processor exception `vector` with error code `code`.
-    #[inline]
     pub fn exception(self, vector: u64, code: u64) {
-        if !self.fast_exception(vector, code) {
+        match self.exception_at_once(self.core().current.get(), vector, code) {
+            Some(handler) => self.ipc().run(handler),
+            None => self.rest_of_exception(vector, code),
+        }
+    }
+
+    /// As [`exception`](Self::exception), where [`exception_at_once`](Self::exception_at_once) did nothing.
+    #[inline]
+    pub fn rest_of_exception(self, vector: u64, code: u64) {
+        if !self.exception_thoroughly(vector, code) {
             self.slow_exception(vector, code);
         }
     }
@@ -116,11 +128,25 @@ impl OnCore<'_> {
     }
 
     /// CPU vector `vector` interrupted the current (or idle) thread.
-    #[inline]
     pub fn interrupt(self, vector: u8) {
+        match self.interrupt_at_once(self.core().current.get(), vector) {
+            Some((thread, badge)) => self.awake(thread, badge),
+            None => self.rest_of_interrupt(vector),
+        }
+    }
+
+    /// As [`interrupt`](Self::interrupt), where [`interrupt_at_once`](Self::interrupt_at_once) did nothing.
+    #[inline]
+    pub fn rest_of_interrupt(self, vector: u8) {
         if !self.fast_interrupt(vector) {
             self.slow_interrupt(vector);
         }
+    }
+
+    /// Runs the thread that a signal woke.
+    fn awake(self, thread: memory::Ref<thread::Tcb>, badge: u64) {
+        thread.context.set(Register::Rdi, badge);
+        self.ipc().run(thread);
     }
 
     /// As [`interrupt`](Self::interrupt), without the fast path.

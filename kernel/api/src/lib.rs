@@ -33,5 +33,5 @@ mod untyped;
 
 pub use create::object_bits;
 pub use error::{Outcome, Refusal, Stop};
-pub use fast::{Arrival, Blocking, Replied};
+pub use fast::{Arrival, Blocking, Replied, Rest, Sent};
 pub use kernel::{Entry, Kernel, Locks, OnCore, Setup};

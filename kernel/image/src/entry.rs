@@ -27,7 +27,6 @@
 
 use capability::Cap;
 use core::mem::offset_of;
-use machine::Cpu;
 use machine::context::Register;
 use manifest::handoff::Handoff;
 use memory::Ref;
@@ -37,8 +36,6 @@ unsafe extern "C" {
     fn skerry_main(handoff: *const Handoff, core: usize) -> !;
     fn skerry_send_lightly(cptr: u64, info: u64, sender: Ref<Tcb>) -> Cap;
     fn skerry_nb_send_lightly(cptr: u64, info: u64, sender: Ref<Tcb>) -> Cap;
-    fn skerry_exception(cpu: &'static Cpu, vector: u64, error: u64);
-    fn skerry_interrupt(cpu: &'static Cpu, vector: u64);
     fn skerry_kernel_fault(vector: u64, error: u64, rip: u64, fault_address: u64) -> !;
 }
 
@@ -69,7 +66,6 @@ macro_rules! context_asm {
             rflags = const at(Register::Rflags),
             next_ip = const at(Register::NextIp),
             error = const at(Register::Error),
-            kernel_stack = const offset_of!(Cpu, kernel_stack),
         )
     };
 }

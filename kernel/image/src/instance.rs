@@ -141,20 +141,6 @@ extern "C" fn skerry_nb_send_lightly(cptr: u64, info: u64, sender: Ref<Tcb>) -> 
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn skerry_exception(cpu: &'static Cpu, vector: u64, error: u64) {
-    if let Some(kernel) = kernel() {
-        kernel.on(index(cpu)).exception(vector, error);
-    }
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn skerry_interrupt(cpu: &'static Cpu, vector: u64) {
-    if let Some(kernel) = kernel() {
-        kernel.on(index(cpu)).interrupt(vector as u8);
-    }
-}
-
-#[unsafe(no_mangle)]
 extern "C" fn skerry_kernel_fault(vector: u64, error: u64, rip: u64, fault_address: u64) -> ! {
     panic!("processor exception {vector} (error {error:#x}) in the kernel at {rip:#x}, address {fault_address:#x}")
 }

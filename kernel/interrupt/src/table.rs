@@ -188,7 +188,7 @@ impl InterruptTable {
     }
 
     /// Keeps a pin that raised `vector` from doing so again before it is acknowledged.
-    #[inline]
+    #[inline(always)]
     pub fn silence(&self, ipc: &Ipc<'_>, vector: u8) {
         if let Source::Pin(pin) = self.source(vector).get() {
             // The first core drives the I/O APIC.

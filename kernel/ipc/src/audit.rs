@@ -58,7 +58,7 @@ pub fn check(all: &Population<'_>) -> Result<(), String> {
         if bound != Phys(0) && named.is_none_or(|it| it.bound() != Some(thread)) {
             return Err(format!("I4: {thread:?} is bound to {bound:?}, which disagrees"));
         }
-        let faulty = !thread.fault.get().is_none();
+        let faulty = !thread.fault.is_none();
         if faulty && (state.is_runnable() || state == State::BLOCKED_ON_RECEIVE) {
             return Err(format!("I1: {thread:?} runs or receives with a fault"));
         }

@@ -4,7 +4,7 @@ use crate::endpoint::Endpoint;
 use crate::{Ipc, Notification};
 use machine::Register;
 use memory::Ref;
-use thread::{Fault, Queue, State, Tcb};
+use thread::{Queue, State, Tcb};
 
 /// How far a long operation came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Progress {
 impl Ipc<'_> {
     /// Takes `thread` out of whatever it waits for; it becomes inactive. Forgets its fault.
     pub fn cancel_ipc(&self, thread: Ref<Tcb>) {
-        thread.fault.set(Fault::NONE);
+        thread.fault.clear();
         match thread.state.get() {
             State::BLOCKED_ON_SEND | State::BLOCKED_ON_RECEIVE => {
                 let endpoint: Ref<Endpoint> = Ref::at(thread.blocked_on.get());
@@ -48,7 +48,7 @@ impl Ipc<'_> {
     /// Makes a thread that was taken out of a queue repeat its system call; one with a fault stays inactive.
     pub(crate) fn restart_waiter(&self, thread: Ref<Tcb>) {
         self.unlink_receiver(thread);
-        if thread.fault.get().is_none() {
+        if thread.fault.is_none() {
             self.set_state(thread, State::RESTART);
             self.unblock_sporadic(thread);
             self.possible_switch_to(thread);

@@ -101,7 +101,7 @@ impl Ipc<'_> {
             self.unlink_reply(reply, receiver);
         }
         let can_reply = how.rights.allow(Rights::GRANT) || how.rights.allow(Rights::GRANT_REPLY);
-        if how.call || !sender.fault.get().is_none() {
+        if how.call || !sender.fault.is_none() {
             match reply {
                 Some(reply) if can_reply => {
                     let donate = if how.donate { Donate::Yes } else { Donate::No };
@@ -202,7 +202,7 @@ impl Ipc<'_> {
         badge: u64,
         grant: bool,
     ) {
-        if sender.fault.get().is_none() {
+        if sender.fault.is_none() {
             transfer(sender, receiver, endpoint, badge, Grant::when(grant));
         } else {
             self.transfer_fault(sender, sender.fault.get(), receiver, badge);

@@ -42,6 +42,19 @@ impl Ipc<'_> {
     #[inline(always)]
     pub fn transfer_fault(&self, sender: Ref<Tcb>, fault: Fault, receiver: Ref<Tcb>, badge: u64) {
         let buffer = Buffer::of(receiver, Rights::READ.or(Rights::WRITE));
+        self.transfer_fault_by(buffer, sender, fault, receiver, badge);
+    }
+
+    /// The same with the buffer of `receiver`.
+    #[inline(always)]
+    pub fn transfer_fault_by(
+        &self,
+        buffer: Option<Ref<Buffer>>,
+        sender: Ref<Tcb>,
+        fault: Fault,
+        receiver: Ref<Tcb>,
+        badge: u64,
+    ) {
         let mut length = 0;
         let mut put = |value: u64| {
             set_word(receiver, buffer, length, value);
@@ -94,13 +107,37 @@ impl Ipc<'_> {
         receiver.context.set(place(register::BADGE), badge);
     }
 
+    /// As [`answer_fault`](Self::answer_fault), of a processor exception by a message in registers; says whether it was that.
+    #[inline(always)]
+    pub fn answer_exception(&self, thread: Ref<Tcb>, handler: Ref<Tcb>, info: MessageInfo) -> bool {
+        let length = info.length();
+        match thread.fault.kind() {
+            FaultType::VMFault => return true,
+            FaultType::UserException if length <= abi::message::FAST_REGISTERS => {}
+            _ => return false,
+        }
+        let [ip, sp, flags] = fault::USER_EXCEPTION_REGISTERS;
+        let [first, second, third, _] = crate::MESSAGE_REGISTERS;
+        let write = |name, word| write_user(&thread.context, name, handler.context.get(word));
+        if length > 0 {
+            write(ip, first);
+        }
+        if length > 1 {
+            write(sp, second);
+        }
+        if length > 2 {
+            write(flags, third);
+        }
+        true
+    }
+
     /// Applies the reply of `handler` to the fault of `thread`; says whether the thread goes on.
     pub fn answer_fault(&self, thread: Ref<Tcb>, handler: Ref<Tcb>, info: MessageInfo) -> bool {
         let in_registers = info.length() <= abi::message::FAST_REGISTERS;
         let buffer = if in_registers { None } else { Buffer::of(handler, Rights::READ) };
         let length = if buffer.is_some() { info.length() } else { info.length().min(abi::message::FAST_REGISTERS) };
         let words = Words { of: handler, buffer, length };
-        match thread.fault.get().kind() {
+        match thread.fault.kind() {
             FaultType::UnknownSyscall => words.copy(thread, &fault::UNKNOWN_SYSCALL_REGISTERS),
             FaultType::UserException => words.copy(thread, &fault::USER_EXCEPTION_REGISTERS),
             FaultType::Timeout => words.copy(thread, &fault::TIMEOUT_REPLY_REGISTERS),

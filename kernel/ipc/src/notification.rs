@@ -37,6 +37,12 @@ impl Notification {
         !self.queue.is_empty()
     }
 
+    /// The first thread that waits for a signal.
+    #[inline(always)]
+    pub fn first_waiter(&self) -> Option<Ref<Tcb>> {
+        self.queue.head()
+    }
+
     /// The thread that hears it while it receives on endpoints.
     #[inline(always)]
     pub fn bound(&self) -> Option<Ref<Tcb>> {

@@ -5,7 +5,7 @@ use crate::transfer::{Grant, message_info, transfer};
 use abi::fault::FaultType;
 use capability::{Kind, Rights};
 use memory::Ref;
-use thread::{Fault, Reply, State, Tcb, TcbSlot};
+use thread::{Reply, State, Tcb, TcbSlot};
 
 impl Ipc<'_> {
     /// `sender` replies through `reply`; without a waiting caller nothing happens.
@@ -22,7 +22,7 @@ impl Ipc<'_> {
             self.set_state(caller, State::RUNNING);
         } else {
             let restart = self.answer_fault(caller, sender, message_info(sender));
-            caller.fault.set(Fault::NONE);
+            caller.fault.clear();
             self.set_state(caller, if restart { State::RESTART } else { State::INACTIVE });
         }
         let Some(context) = caller.sched_context.get() else { return };

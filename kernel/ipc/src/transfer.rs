@@ -56,6 +56,7 @@ pub fn copy_words(sender: Ref<Tcb>, receiver: Ref<Tcb>, length: usize) -> usize 
 }
 
 /// Writes message word `index` where `thread` expects it; words beyond the registers need its buffer.
+#[inline(always)]
 pub fn set_word(thread: Ref<Tcb>, buffer: Option<Ref<Buffer>>, index: usize, value: u64) {
     match (MESSAGE_REGISTERS.get(index), buffer) {
         (Some(&register), _) => thread.context.set(register, value),

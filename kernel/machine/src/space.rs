@@ -82,12 +82,6 @@ impl Needs {
         Self(self.0 | NEEDS_GS_BASE)
     }
 
-    /// All of it in one word, for handing it on in a register.
-    #[inline(always)]
-    pub const fn word(self) -> u64 {
-        self.0
-    }
-
     /// The address space.
     #[inline(always)]
     pub const fn space(self) -> AddressSpace {

@@ -1,5 +1,6 @@
 //! What one core knows about scheduling: who runs, on whose time, who could, and when to look again.
 
+use crate::ready::Domain;
 use crate::{Clock, Queue, ReadyQueues, SchedContext, Tcb, Ticks, flag};
 use core::cell::Cell;
 use machine::Machine;
@@ -44,6 +45,8 @@ pub struct Core {
     pub action: Cell<Action>,
     /// Ready queues, in an object of their own because they are large.
     pub(crate) ready: Ref<ReadyQueues>,
+    /// Those of the domain that runs.
+    pub(crate) queues: Cell<Ref<Domain>>,
     pub(crate) release: Queue,
     /// Time of this kernel entry.
     pub now: Cell<Ticks>,
@@ -51,11 +54,13 @@ pub struct Core {
     pub consumed: Cell<Ticks>,
     /// The timer must be set anew.
     pub reprogram: Cell<bool>,
-    /// Domain that runs.
-    pub domain: Cell<u8>,
+    /// Domain that runs: see [`Core::set_domain`].
+    pub(crate) domain: Cell<u8>,
     /// Least budget that is worth a dispatch, ticks.
     pub(crate) min_budget: Ticks,
-    pub(crate) domain_left: Cell<Ticks>,
+    domain_left: Cell<Ticks>,
+    /// What must be left of a budget for a short cut that does not look at the domain schedule.
+    pub(crate) least_at_once: Cell<Ticks>,
     pub(crate) domain_index: Cell<usize>,
     pub(crate) domain_start: Cell<usize>,
     fpu_owner: Cell<Option<Ref<Tcb>>>,
@@ -74,6 +79,24 @@ impl Core {
     #[inline(always)]
     pub fn is_highest(&self, priority: u8) -> bool {
         self.ready.highest_priority(self.domain.get()).is_none_or(|best| best <= priority)
+    }
+
+    /// Ticks until the running domain's turn ends; the greatest number if it does not.
+    #[inline(always)]
+    pub(crate) fn domain_left(&self) -> Ticks {
+        self.domain_left.get()
+    }
+
+    /// Changes it.
+    pub(crate) fn set_domain_left(&self, left: Ticks) {
+        self.domain_left.set(left);
+        self.least_at_once.set(if left == Ticks::MAX { self.min_budget } else { Ticks::MAX });
+    }
+
+    /// Makes `domain` the one that runs.
+    pub(crate) fn set_domain(&self, domain: u8) {
+        self.domain.set(domain);
+        self.queues.set(ReadyQueues::of(self.ready, domain));
     }
 
     /// Thread whose registers are in the FPU.
@@ -113,9 +136,11 @@ impl Core {
         idle.state.set(crate::State::IDLE);
         idle.sched_context.set(Some(idle_context));
         idle_context.thread.set(Some(idle));
+        let min_budget = Clock::of(&machine).min_budget();
         Self {
             index,
-            min_budget: Clock::of(&machine).min_budget(),
+            min_budget,
+            least_at_once: Cell::new(min_budget),
             machine,
             current: Cell::new(idle),
             current_context: Cell::new(idle_context),
@@ -123,6 +148,7 @@ impl Core {
             idle_context,
             action: Cell::new(Action::Choose),
             ready,
+            queues: Cell::new(ReadyQueues::of(ready, 0)),
             release: Queue::new(),
             now: Cell::new(0),
             consumed: Cell::new(0),

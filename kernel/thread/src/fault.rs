@@ -2,6 +2,7 @@
 
 use abi::fault::FaultType;
 use capability::LookupFault;
+use core::cell::Cell;
 
 /// A fault, as plain words so that it can live in a control block.
 #[repr(C)]
@@ -9,6 +10,49 @@ use capability::LookupFault;
 pub struct Fault {
     kind: u64,
     words: [u64; 6],
+}
+
+/// Where a control block keeps its fault. What a fault of its kind has no words for keeps what was there.
+#[repr(C)]
+#[derive(Debug)]
+pub struct FaultPlace {
+    kind: Cell<u64>,
+    words: [Cell<u64>; 6],
+}
+
+impl FaultPlace {
+    /// The fault.
+    #[inline(always)]
+    pub fn get(&self) -> Fault {
+        Fault { kind: self.kind.get(), words: [0, 1, 2, 3, 4, 5].map(|word: usize| self.words[word].get()) }
+    }
+
+    /// Its kind.
+    #[inline(always)]
+    pub fn kind(&self) -> FaultType {
+        FaultType::from_label(self.kind.get()).unwrap_or(FaultType::NullFault)
+    }
+
+    /// Whether there is none.
+    #[inline(always)]
+    pub fn is_none(&self) -> bool {
+        self.kind.get() == FaultType::NullFault as u64
+    }
+
+    /// Replaces it.
+    #[inline(always)]
+    pub fn set(&self, fault: Fault) {
+        self.kind.set(fault.kind);
+        // Only a capability fault has more than three.
+        let words = if fault.kind == FaultType::CapFault as u64 { 6 } else { 3 };
+        self.words.iter().zip(fault.words).take(words).for_each(|(place, word)| place.set(word));
+    }
+
+    /// Leaves no fault.
+    #[inline(always)]
+    pub fn clear(&self) {
+        self.kind.set(FaultType::NullFault as u64);
+    }
 }
 
 impl Fault {

@@ -33,7 +33,7 @@ mod time;
 
 pub use core_state::{Action, Core};
 pub use donation::Donate;
-pub use fault::{Fault, Phase, lookup_words};
+pub use fault::{Fault, FaultPlace, Phase, lookup_words};
 pub use queue::Queue;
 pub use ready::{DOMAIN_SLOTS, DOMAINS, DomainSlot, PRIORITIES, ReadyQueues};
 pub use reply::{Chain, Reply};

@@ -84,6 +84,14 @@ impl Queue {
         self.tail.set(Some(thread));
     }
 
+    /// Adds in front of `first`, the queue's head.
+    #[inline(always)]
+    pub(crate) fn push_before(&self, first: Ref<Tcb>, thread: Ref<Tcb>) {
+        thread.next.set(Some(first));
+        first.previous.set(Some(thread));
+        self.head.set(Some(thread));
+    }
+
     /// Takes `thread`, which is in this queue, out.
     #[inline]
     pub fn remove(&self, thread: Ref<Tcb>) {

@@ -4,7 +4,8 @@
 
 use crate::{Queue, Tcb, Ticks, flag};
 use core::cell::Cell;
-use memory::Ref;
+use core::mem::offset_of;
+use memory::{Phys, Ref};
 
 /// Priorities, 0 to 255.
 pub const PRIORITIES: usize = 256;
@@ -13,12 +14,45 @@ pub const DOMAINS: usize = abi::sched::NUM_DOMAINS as usize;
 
 const WORDS: usize = PRIORITIES / 64;
 
+/// The ready queues of one domain.
 #[repr(C)]
 #[derive(Debug)]
-struct Domain {
+pub(crate) struct Domain {
     occupied_words: Cell<u64>,
     occupied: [Cell<u64>; WORDS],
     queues: [Queue; PRIORITIES],
+}
+
+memory::object!(Domain);
+
+impl Domain {
+    /// The queue of the priority of `thread`.
+    #[inline(always)]
+    pub(crate) fn of_equals(&self, thread: Ref<Tcb>) -> &Queue {
+        &self.queues[usize::from(thread.priority.get())]
+    }
+
+    /// Adds `thread`, which is not queued, in front of its equals.
+    #[inline(always)]
+    pub(crate) fn push_front(&self, thread: Ref<Tcb>) {
+        let priority = usize::from(thread.priority.get());
+        let queue = &self.queues[priority];
+        match queue.head() {
+            Some(first) => queue.push_before(first, thread),
+            None => {
+                queue.add_first(thread);
+                self.mark(priority);
+            }
+        }
+        thread.set_flags(0, flag::QUEUED);
+    }
+
+    #[inline(always)]
+    fn mark(&self, priority: usize) {
+        let word = &self.occupied[priority / 64];
+        word.set(word.get() | 1 << (priority % 64));
+        self.occupied_words.set(self.occupied_words.get() | 1 << (priority / 64));
+    }
 }
 
 /// One entry of the domain schedule.
@@ -68,9 +102,7 @@ impl ReadyQueues {
     fn mark(&self, thread: Ref<Tcb>) -> &Queue {
         let domain = self.domain(thread.domain.get());
         let priority = usize::from(thread.priority.get());
-        let word = &domain.occupied[priority / 64];
-        word.set(word.get() | 1 << (priority % 64));
-        domain.occupied_words.set(domain.occupied_words.get() | 1 << (priority / 64));
+        domain.mark(priority);
         thread.set_flags(0, flag::QUEUED);
         &domain.queues[priority]
     }
@@ -94,18 +126,10 @@ impl ReadyQueues {
         }
     }
 
-    /// The first thread of the priority of `thread`, which is not queued.
-    #[inline(always)]
-    pub(crate) fn first_of(&self, thread: Ref<Tcb>) -> Option<Ref<Tcb>> {
-        self.domain(thread.domain.get()).queues[usize::from(thread.priority.get())].head()
-    }
-
-    /// Takes `first`, the first of its priority, out, and adds `last` behind its equals.
-    #[inline(always)]
-    pub(crate) fn rotate(&self, first: Ref<Tcb>, last: Ref<Tcb>) {
-        self.domain(last.domain.get()).queues[usize::from(last.priority.get())].rotate(first, last);
-        first.set_flags(flag::QUEUED, 0);
-        last.set_flags(0, flag::QUEUED);
+    /// The queues of `domain`.
+    pub(crate) fn of(ready: Ref<ReadyQueues>, domain: u8) -> Ref<Domain> {
+        let index = u64::from(domain) % DOMAINS as u64;
+        Ref::at(Phys(ready.phys().0 + offset_of!(ReadyQueues, domains) as u64 + index * size_of::<Domain>() as u64))
     }
 
     /// Highest priority that has a thread in `domain`.

@@ -30,6 +30,7 @@ pub const fn place(register: UserRegister) -> Register {
 }
 
 /// Writes a register on a user's behalf: addresses are made canonical, flags keep what the kernel needs.
+#[inline]
 pub fn write_user(context: &Context, register: UserRegister, value: u64) {
     let value = match register {
         UserRegister::Rip | UserRegister::FsBase | UserRegister::GsBase => canonical(value),
@@ -40,6 +41,7 @@ pub fn write_user(context: &Context, register: UserRegister, value: u64) {
 }
 
 /// `address` if the processor could hold it, else 0.
+#[inline]
 pub const fn canonical(address: u64) -> u64 {
     if address > 0x0000_7fff_ffff_ffff && address < 0xffff_8000_0000_0000 { 0 } else { address }
 }

@@ -41,7 +41,7 @@ impl Default for Epoch {
 #[derive(Debug)]
 pub struct Roots {
     epoch: Cell<u64>,
-    needs: Cell<Needs>,
+    pub(crate) needs: Cell<Needs>,
     slots: Cell<Array<Slot>>,
 }
 
@@ -70,17 +70,17 @@ impl Threads<'_> {
         if sync::CORES == 1 || self.is_fresh(current) { current.roots.slots.get() } else { Array::EMPTY }
     }
 
-    /// What `thread`, of this core, needs of the processor; `None` if it has no valid address space.
+    /// Whether `thread`, of this core, has a valid address space: then it can be run at once.
     #[inline(always)]
-    pub fn needs(&self, thread: Ref<Tcb>) -> Option<Needs> {
+    pub fn can_run(&self, thread: Ref<Tcb>) -> bool {
         self.refresh(thread);
-        self.needs_at_hand(thread)
+        self.can_run_at_once(thread)
     }
 
-    /// As [`needs`](Self::needs), but also `None` if that is not at hand.
+    /// Whether what `thread`, of this core, needs of the processor is at hand.
     #[inline(always)]
-    pub fn needs_at_hand(&self, thread: Ref<Tcb>) -> Option<Needs> {
-        self.is_fresh(thread).then(|| thread.roots.needs.get())
+    pub fn can_run_at_once(&self, thread: Ref<Tcb>) -> bool {
+        self.is_fresh(thread)
     }
 
     /// Has what `thread`, of this core, is asked for at hand: invariant T10 for the thread that runs next.

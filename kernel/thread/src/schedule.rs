@@ -66,10 +66,10 @@ impl Threads<'_> {
         let used = now.saturating_sub(core.now.get());
         core.now.set(now);
         core.consumed.set(core.consumed.get() + used);
-        if core.domain_left.get() != Ticks::MAX {
-            let left = core.domain_left.get();
+        if core.domain_left() != Ticks::MAX {
+            let left = core.domain_left();
             let expired = used.saturating_add(self.clock().min_budget()) >= left;
-            core.domain_left.set(if expired { 0 } else { left - used });
+            core.set_domain_left(if expired { 0 } else { left - used });
         }
     }
 
@@ -82,7 +82,7 @@ impl Threads<'_> {
             return Budget::Left;
         }
         if self.refills(context).is_sufficient(core.consumed.get()) {
-            return if core.domain_left.get() == 0 { Budget::Exhausted } else { Budget::Left };
+            return if core.domain_left() == 0 { Budget::Exhausted } else { Budget::Left };
         }
         self.charge_budget(core.consumed.get(), TimeoutFault::Allowed)
     }
@@ -91,7 +91,7 @@ impl Threads<'_> {
     pub fn has_budget_left(&self) -> bool {
         let core = self.core;
         let context = core.current_context.get();
-        core.domain_left.get() != 0
+        core.domain_left() != 0
             && (context == core.idle_context
                 || context.is_active() && self.refills(context).is_sufficient(core.consumed.get()))
     }
@@ -315,7 +315,7 @@ impl Threads<'_> {
     pub fn schedule(&self) {
         let core = self.core;
         self.awaken();
-        if core.domain_left.get() == 0 {
+        if core.domain_left() == 0 {
             core.reprogram.set(true);
             self.reschedule_required();
         }
@@ -358,7 +358,7 @@ impl Threads<'_> {
 
     fn choose(&self) {
         let core = self.core;
-        if core.domain_left.get() == 0 {
+        if core.domain_left() == 0 {
             self.next_domain();
         }
         match core.ready.highest(core.domain.get()) {
@@ -431,7 +431,7 @@ impl Threads<'_> {
         if context != core.idle_context {
             next = now.saturating_add(self.refills(context).head().amount);
         }
-        next = next.min(now.saturating_add(core.domain_left.get()));
+        next = next.min(now.saturating_add(core.domain_left()));
         if let Some(first) = core.release.head().and_then(|thread| thread.sched_context.get()) {
             next = next.min(self.refills(first).head().time);
         }
@@ -448,8 +448,8 @@ impl Threads<'_> {
         core.work_units.set(0);
         core.reprogram.set(true);
         let slot = self.domain_slot(index);
-        core.domain.set(slot.domain);
-        core.domain_left.set(if slot.duration == 0 { Ticks::MAX } else { slot.duration });
+        core.set_domain(slot.domain);
+        core.set_domain_left(if slot.duration == 0 { Ticks::MAX } else { slot.duration });
     }
 
     /// Entry `index` of the domain schedule; beyond the end it is empty.
@@ -477,7 +477,7 @@ impl Threads<'_> {
             core.domain_start.set(index);
             // The entry before it counts as just ended, so that the next choice moves on to `index`.
             core.domain_index.set(DOMAIN_SLOTS - 1);
-            core.domain_left.set(0);
+            core.set_domain_left(0);
             if core.index != self.core.index {
                 self.poke(core);
             }

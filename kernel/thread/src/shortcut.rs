@@ -7,7 +7,7 @@
 
 use crate::refill::{Refills, head};
 use crate::{Core, SchedContext, State, Tcb, Threads, Ticks, flag};
-use machine::{Needs, Register};
+use machine::Register;
 use memory::Ref;
 
 /// Time since the last entry that was accounted, where charging it needs no decision.
@@ -30,7 +30,6 @@ pub enum Wake {
 #[derive(Clone, Copy, Debug)]
 pub struct Turn {
     context: Ref<SchedContext>,
-    needs: Needs,
     elapsed: Elapsed,
 }
 
@@ -40,17 +39,66 @@ impl Threads<'_> {
     pub fn elapsed(&self) -> Option<Elapsed> {
         let core = self.core;
         let now = self.machine.now();
-        let used = core.consumed.get().wrapping_add(now.wrapping_sub(core.now.get()));
+        let used = now.wrapping_sub(core.now.get()).wrapping_add(core.consumed.get());
         let context = core.current_context.get();
         // A clock that went backwards looks like a budget that is used up.
         let enough = left(context).checked_sub(used).is_some_and(|left| left >= core.min_budget);
-        if core.domain_left.get() != Ticks::MAX
-            || core.release.head().is_some_and(|first| is_due(first, now))
-            || !enough && context != core.idle_context
+        if !enough && context != core.idle_context || core.domain_left() != Ticks::MAX {
+            return None;
+        }
+        match core.release.head() {
+            Some(first) if is_due(first, now) => None,
+            _ => Some(Elapsed { now, used }),
+        }
+    }
+
+    /// As [`elapsed`](Self::elapsed), but also `None` if the current context is not round-robin, or idle, or if there is a
+    /// domain schedule.
+    #[inline(always)]
+    fn elapsed_at_once(&self) -> Option<Elapsed> {
+        self.elapsed_until(self.machine.now())
+    }
+
+    /// As [`elapsed_at_once`](Self::elapsed_at_once), until `now`.
+    #[inline(always)]
+    fn elapsed_until(&self, now: Ticks) -> Option<Elapsed> {
+        let core = self.core;
+        let context = core.current_context.get();
+        let used = now.wrapping_sub(core.now.get()).wrapping_add(core.consumed.get());
+        // What is left to the idle context is nothing.
+        let left = slice_left(context).checked_sub(used)?;
+        if !context.is_round_robin() || left < core.least_at_once.get() {
+            return None;
+        }
+        match core.release.head() {
+            Some(first) if is_due(first, now) => None,
+            _ => Some(Elapsed { now, used }),
+        }
+    }
+
+    /// `thread`, which is blocked, becomes ready and runs at once, on its own time, instead of `current`; `None` if that is
+    /// not so, or not simple.
+    #[inline(always)]
+    pub fn preempts_at_once(&self, current: Ref<Tcb>, thread: Ref<Tcb>) -> Option<Turn> {
+        let context = thread.sched_context.get()?;
+        // A blocked thread is not in the release queue (T7).
+        let simple = context.is_active() && context.is_round_robin() && self.is_here(thread);
+        if !simple
+            || thread.domain.get() != self.core.domain.get()
+            || thread.priority.get() <= current.priority.get()
+            || !self.can_run_at_once(thread)
         {
             return None;
         }
-        Some(Elapsed { now, used })
+        Some(Turn { context, elapsed: self.elapsed_at_once()? })
+    }
+
+    /// Does it, but for running the thread: `current` waits in front of its equals.
+    #[inline(always)]
+    pub fn preempt(&self, current: Ref<Tcb>, turn: Turn) {
+        // The current thread is of the domain that runs and in no queue (T3).
+        self.core.queues.get().push_front(current);
+        self.change_round_robin(turn.context, turn.elapsed);
     }
 
     /// Keeps the account that `elapsed` stands for, as `update_time` would.
@@ -84,7 +132,7 @@ impl Threads<'_> {
             Some(elapsed) => elapsed,
             None => self.elapsed()?,
         };
-        Some(Wake::Switch(Turn { context, needs: self.needs(thread)?, elapsed }))
+        self.can_run(thread).then_some(Wake::Switch(Turn { context, elapsed }))
     }
 
     /// Does it: `thread` is running or ready from now on.
@@ -106,8 +154,8 @@ impl Threads<'_> {
     #[inline(always)]
     pub fn next_ready(&self) -> Option<(Ref<Tcb>, Turn)> {
         let next = self.core.ready.highest(self.core.domain.get()).filter(|&next| goes_on(next))?;
-        let context = next.sched_context.get()?;
-        Some((next, Turn { context, needs: self.needs(next)?, elapsed: self.elapsed()? }))
+        let context = next.sched_context.get().filter(|_| self.can_run(next))?;
+        Some((next, Turn { context, elapsed: self.elapsed()? }))
     }
 
     /// Runs what [`next_ready`](Self::next_ready) found; the current thread was blocked.
@@ -120,7 +168,7 @@ impl Threads<'_> {
     #[inline(always)]
     fn take_turn(&self, next: Ref<Tcb>, turn: Turn) {
         self.change_context(turn.context, turn.elapsed);
-        self.run(next, turn.needs);
+        self.run(next);
     }
 
     /// Charges the current context for `elapsed` and goes on with `next`, which is another.
@@ -138,13 +186,25 @@ impl Threads<'_> {
         self.machine.set_deadline_by(now + left(next));
     }
 
-    /// Makes `thread` current on the context that is being charged, and ready to be left to the user but for the registers
-    /// in its context. Says `false` if [`settle`](Self::settle) is due.
+    /// As [`change_context`](Self::change_context), where both are round-robin and neither is idle.
     #[inline(always)]
-    pub fn run_at_once(&self, thread: Ref<Tcb>, needs: Needs) -> bool {
+    fn change_round_robin(&self, next: Ref<SchedContext>, elapsed: Elapsed) {
+        let core = self.core;
+        let Elapsed { now, used } = elapsed;
+        core.now.set(now);
+        core.consumed.set(0);
+        spend(core.current_context.get(), used);
+        core.current_context.set(next);
+        self.machine.set_deadline_by(now + slice_left(next));
+    }
+
+    /// Makes `thread`, which [can run](Self::can_run), current on the context that is being charged, and ready to be left to
+    /// the user but for the registers in its context. Says `false` if [`settle`](Self::settle) is due.
+    #[inline(always)]
+    pub fn run_at_once(&self, thread: Ref<Tcb>) -> bool {
         self.core.current.set(thread);
         self.machine.set_current(thread.word());
-        self.machine.meet(needs) && self.machine.load_fs_base(thread.context.get(Register::FsBase))
+        self.machine.meet(thread.roots.needs.get()) && self.machine.load_fs_base(thread.context.get(Register::FsBase))
     }
 
     /// Gives the current thread all that it needs of the processor.
@@ -158,44 +218,35 @@ impl Threads<'_> {
 
     /// As [`run_at_once`](Self::run_at_once), with what may be due.
     #[inline(always)]
-    pub fn run(&self, thread: Ref<Tcb>, needs: Needs) {
-        if !self.run_at_once(thread, needs) {
+    pub fn run(&self, thread: Ref<Tcb>) {
+        if !self.run_at_once(thread) {
             self.settle();
         }
     }
 
-    /// The current thread gives up the rest of its slice, if it has a round-robin slice of its own; says whether it did.
+    /// The current thread gives up the rest of its round-robin slice to an equal with one, which is the answer and is to be
+    /// run; `None` if nothing was done. Nobody more important is ready (T3).
     #[inline(always)]
-    pub fn pass_turn(&self, current: Ref<Tcb>) -> bool {
+    pub fn yield_at_once(&self, current: Ref<Tcb>) -> Option<Ref<Tcb>> {
         let core = self.core;
-        let context = core.current_context.get();
-        if !context.is_round_robin() {
-            return false;
-        }
-        let Some(Elapsed { now, used }) = self.elapsed() else { return false };
-        // Nobody more important is ready (T3), so an equal is next.
-        let next = core.ready.first_of(current);
-        let mut turn = None;
-        if let Some(next) = next {
-            let (Some(context), Some(needs)) = (next.sched_context.get(), self.needs(next)) else { return false };
-            if !goes_on(next) || !(context.is_round_robin() || context.is_sporadic()) {
-                return false;
-            }
-            turn = Some((next, context, needs));
-        }
+        let now = self.machine.now();
+        let queues = core.queues.get();
+        let queue = queues.of_equals(current);
+        let next = queue.head().filter(|&next| goes_on(next) && self.can_run_at_once(next))?;
+        let its = next.sched_context.get().filter(|context| context.is_round_robin())?;
+        let Elapsed { used, .. } = self.elapsed_until(now)?;
         core.now.set(now);
         core.consumed.set(0);
+        let context = core.current_context.get();
         context.consumed.set(context.consumed.get() + used);
-        self.refills(context).restart_round_robin();
-        let mut running = context;
-        if let Some((next, context, needs)) = turn {
-            core.ready.rotate(next, current);
-            core.current_context.set(context);
-            self.run(next, needs);
-            running = context;
-        }
-        self.machine.set_deadline_by(now + left(running));
-        true
+        let [left, over] = &context.first.0;
+        left.amount.set(left.amount.get() + over.amount.replace(0));
+        core.current_context.set(its);
+        self.machine.set_deadline_by(now + slice_left(its));
+        queue.rotate(next, current);
+        next.set_flags(flag::QUEUED, 0);
+        current.set_flags(0, flag::QUEUED);
+        Some(next)
     }
 }
 
@@ -207,17 +258,29 @@ fn charge(core: &Core, refills: Refills, used: Ticks) {
         return charge_sporadic(refills, used);
     }
     if context != core.idle_context {
-        let [left, over] = &context.first.0;
-        left.amount.set(left.amount.get() - used);
-        over.amount.set(over.amount.get() + used);
-        context.consumed.set(context.consumed.get() + used);
+        spend(context, used);
     }
+}
+
+/// Charges a round-robin context.
+#[inline(always)]
+fn spend(context: Ref<SchedContext>, used: Ticks) {
+    let [left, over] = &context.first.0;
+    left.amount.set(left.amount.get() - used);
+    over.amount.set(over.amount.get() + used);
+    context.consumed.set(context.consumed.get() + used);
 }
 
 /// What `context` may use before it must be looked at again.
 #[inline(always)]
 fn left(context: Ref<SchedContext>) -> Ticks {
-    if context.is_round_robin() { context.first.0[0].amount.get() } else { left_sporadic(context) }
+    if context.is_round_robin() { slice_left(context) } else { left_sporadic(context) }
+}
+
+/// What a round-robin context may use.
+#[inline(always)]
+fn slice_left(context: Ref<SchedContext>) -> Ticks {
+    context.first.0[0].amount.get()
 }
 
 // What follows is out of line and without `Threads`, which would cost the callers its making.
@@ -241,8 +304,7 @@ fn unblock(refills: Refills, now: Ticks) {
     refills.unblock(now);
 }
 
-#[cold]
-#[inline(never)]
+#[inline(always)]
 fn is_due(first: Ref<Tcb>, now: Ticks) -> bool {
     first.sched_context.get().is_none_or(|context| head(context).time <= now)
 }

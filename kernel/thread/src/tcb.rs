@@ -1,6 +1,6 @@
 //! The thread control block: five capability slots, the user context, FPU state, and what the scheduler knows.
 
-use crate::{Fault, Reply, Roots, SchedContext, State};
+use crate::{FaultPlace, Reply, Roots, SchedContext, State};
 use capability::Slot;
 use core::cell::Cell;
 use machine::{Context, FpuState};
@@ -76,7 +76,7 @@ pub struct Tcb {
     /// User address of the IPC buffer.
     pub ipc_buffer: Cell<u64>,
     /// Fault it is held for.
-    pub fault: Cell<Fault>,
+    pub fault: FaultPlace,
     /// What CSpace and VSpace come to.
     pub roots: Roots,
     /// Debug name, zero-padded.

@@ -1,7 +1,7 @@
 //! Measures the system calls of the kernel instance it runs on, as that instance's root task.
 //!
 //! ```text
-//! main ─▶ run ─▶ ipc, signal, fault, sched, objects   one file per kind of operation
+//! main ─▶ run ─▶ ipc, signal, irq, fault, sched, objects   one file per kind of operation
 //!                   │         stage: threads, address spaces, capabilities
 //!                   └────────▶ timed: the stub around one system call; trace: its time stamps; stats: the median
 //! ```
@@ -21,6 +21,8 @@ pub mod trace;
 mod fault;
 #[cfg(target_os = "none")]
 mod ipc;
+#[cfg(target_os = "none")]
+mod irq;
 #[cfg(target_os = "none")]
 mod objects;
 #[cfg(target_os = "none")]

@@ -4,7 +4,7 @@ use crate::scale::{self, Extent, Sample};
 use crate::stage::Stage;
 use crate::stats::{Histogram, Summary};
 use crate::trace::{RUNS, WARM_UP};
-use crate::{fault, ipc, objects, sched, signal, timed};
+use crate::{fault, ipc, irq, objects, sched, signal, timed};
 use core::fmt::Write;
 use manifest::Manifest;
 use root_task::RootError;
@@ -71,6 +71,7 @@ fn measure(info: &BootInfo<'_>, out: &mut Out<'_>) -> Result<(), RootError> {
     objects::null(out);
     ipc::measure(&mut stage, out)?;
     signal::measure(&mut stage, out)?;
+    irq::measure(&mut stage, out)?;
     fault::measure(&mut stage, out)?;
     sched::measure(&mut stage, out)?;
     objects::measure(&mut stage, out)
@@ -94,13 +95,21 @@ impl Out<'_> {
         self.range(id, WARM_UP..RUNS - 1, ticks);
     }
 
+    /// As [`runs`](Self::runs), where the stub is not between the stamps.
+    pub fn raw(&mut self, id: &str, ticks: impl Fn(usize) -> u64) {
+        self.summary(id, (WARM_UP..RUNS).map(&ticks));
+    }
+
     fn range(&mut self, id: &str, runs: core::ops::Range<usize>, ticks: impl Fn(usize) -> u64) {
         let cost = self.cost;
-        let samples = || runs.clone().map(|run| ticks(run).wrapping_sub(cost));
-        let Some(summary) = Summary::of(samples()) else { return };
+        self.summary(id, runs.map(|run| ticks(run).wrapping_sub(cost)));
+    }
+
+    fn summary(&mut self, id: &str, samples: impl Iterator<Item = u64> + Clone) {
+        let Some(summary) = Summary::of(samples.clone()) else { return };
         let _ = writeln!(self.console, "bench {id} {summary}");
         if summary.min != summary.max {
-            let _ = writeln!(self.console, "spread {id}{}", Histogram::of(samples()));
+            let _ = writeln!(self.console, "spread {id}{}", Histogram::of(samples));
         }
     }
 

@@ -95,6 +95,10 @@ fn system(name: &str, count: u32, artifacts: &Artifacts) -> Result<String> {
         // A String takes any write.
         let _ = writeln!(text, "[[partition]]\nname = \"{name}\"\nmemory = \"{memory}\"\nroot-task = {root_task:?}");
     }
+    if count == 1 {
+        // The device whose interrupts are measured.
+        text.push_str("owns = [\"ioapic\", \"pit\"]\ninterrupts = [\"pin 2\"]\n");
+    }
     Ok(text)
 }
 

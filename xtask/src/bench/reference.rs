@@ -29,7 +29,7 @@ const fn row(
 }
 
 /// Every operation that has figures elsewhere, in the report's order.
-pub const REFERENCES: [Reference; 16] = [
+pub const REFERENCES: [Reference; 17] = [
     row("ipc.call.same", "`Call`, same address space", Some(210), Some(182), Some(140)),
     row("ipc.call.other", "`Call`, other address space", Some(212), Some(184), Some(140)),
     row("ipc.replyrecv.same", "`ReplyRecv`, same address space", Some(275), Some(209), Some(175)),
@@ -39,6 +39,7 @@ pub const REFERENCES: [Reference; 16] = [
     row("ipc.send.other", "`Send` to a higher-priority receiver, other address space", Some(853), Some(700), Some(250)),
     row("signal.high", "signal to a higher-priority waiter", Some(688), Some(509), Some(220)),
     row("signal.low", "signal, nobody to switch to", Some(435), Some(353), Some(100)),
+    row("irq.user", "interrupt to a higher-priority waiter, with switch", None, Some(356), Some(220)),
     row("fault.to_handler", "fault to handler", Some(697), Some(606), None),
     row("fault.to_faulter", "handler to faulter", Some(1242), Some(704), None),
     row("fault.roundtrip", "fault round trip", Some(1932), Some(1303), Some(450)),

@@ -1,20 +1,24 @@
 //! Call, and its sibling the fault: a passive receiver runs on the time of the one that now waits for its reply.
 
-use super::{Arrival, AtOnce, Care, Thorough, copy, move_context, takes};
+use super::{Arrival, AtOnce, Care, Rest, Thorough, copy, move_context, takes};
 use crate::OnCore;
 use crate::entry::{DEVICE_NOT_AVAILABLE, fault_of};
 use capability::Cap;
-use ipc::Endpoint;
-use machine::{Needs, Register};
+use ipc::{Buffer, Endpoint};
+use machine::Register;
 use memory::Ref;
 use sync::Held;
 use sync::rank::Existence;
 use thread::{Reply, State, Tcb, TcbSlot};
 
 impl OnCore<'_> {
-    /// The current thread, `caller`, calls through `cptr` with a message of this info. `None` if nothing was done.
+    /// The current thread, `caller`, calls through `cptr` with a message of this info. On an error
+    /// nothing was done.
+    ///
+    /// # Errors
+    /// What to try instead.
     #[inline(always)]
-    pub fn call_at_once(self, caller: Ref<Tcb>, cptr: u64, info: u64) -> Option<Arrival> {
+    pub fn call_at_once(self, caller: Ref<Tcb>, cptr: u64, info: u64) -> Result<Arrival, Rest> {
         self.fast_call::<AtOnce>(caller, cptr, info)
     }
 
@@ -24,58 +28,78 @@ impl OnCore<'_> {
         let caller = self.core().current.get();
         let (cptr, info) = (caller.context.get(Register::Rdi), caller.context.get(Register::Rsi));
         let arrival = self.fast_call::<Thorough>(caller, cptr, info);
-        arrival.map(|arrival| self.arrive_with_words(arrival)).is_some()
+        arrival.map(|arrival| self.arrive(arrival)).is_ok()
     }
 
     #[inline(always)]
-    fn fast_call<C: Care>(self, caller: Ref<Tcb>, cptr: u64, info: u64) -> Option<Arrival> {
+    fn fast_call<C: Care>(self, caller: Ref<Tcb>, cptr: u64, info: u64) -> Result<Arrival, Rest> {
         if !takes::<C>(info) {
+            return Err(Rest::Fast);
+        }
+        let mut shared = self.share().ok_or(Rest::Fast)?;
+        let cap = C::lookup(&self.ipc(), caller, cptr);
+        if !cap.is_callable() {
+            return Err(if cap.is_null() { Rest::Fast } else { Rest::Slow });
+        }
+        let callee = self.hand_over::<C>(caller, cap, shared.held(), |_| true).ok_or(Rest::Fast)?;
+        let info = copy::<C>(caller, callee, info);
+        Ok(Arrival { thread: callee, badge: cap.badge(), info })
+    }
+
+    /// Tells the fault handler of the current thread that this raised processor exception `vector` with error code `code`.
+    /// The answer is the handler, which is to be run; `None` if nothing was done.
+    #[inline(always)]
+    pub fn exception_at_once(self, thread: Ref<Tcb>, vector: u64, code: u64) -> Option<Ref<Tcb>> {
+        self.fast_exception::<AtOnce>(thread, vector, code)
+    }
+
+    /// The same with more care, for the current thread.
+    #[inline(always)]
+    pub(crate) fn exception_thoroughly(self, vector: u64, code: u64) -> bool {
+        let thread = self.core().current.get();
+        let handler = self.fast_exception::<Thorough>(thread, vector, code);
+        handler.map(|handler| self.ipc().run(handler)).is_some()
+    }
+
+    #[inline(always)]
+    fn fast_exception<C: Care>(self, thread: Ref<Tcb>, vector: u64, code: u64) -> Option<Ref<Tcb>> {
+        if vector == DEVICE_NOT_AVAILABLE {
             return None;
         }
         let mut shared = self.share()?;
-        let cap = C::lookup(&self.ipc(), caller, cptr);
-        let (callee, needs) = self.hand_over::<C>(caller, cap, shared.held())?;
-        let info = copy::<C>(caller, callee, info);
-        Some(Arrival { thread: callee, needs, badge: cap.badge(), info })
-    }
-
-    /// Tells the current thread's fault handler that it raised processor exception `vector` with error code `code`.
-    #[inline(always)]
-    pub(crate) fn fast_exception(self, vector: u64, code: u64) -> bool {
-        if vector == DEVICE_NOT_AVAILABLE {
-            return false;
+        let cap = thread.cap(TcbSlot::FaultHandler);
+        if !cap.is_callable() {
+            return None;
         }
-        let Some(mut shared) = self.share() else { return false };
-        let thread = self.core().current.get();
-        let handler = thread.cap(TcbSlot::FaultHandler);
-        let Some((callee, needs)) = self.hand_over::<Thorough>(thread, handler, shared.held()) else { return false };
+        let suits = |handler| C::CALLS || Buffer::in_plain_page(handler).is_some();
+        let handler = self.hand_over::<C>(thread, cap, shared.held(), suits)?;
         let fault = fault_of(self.machine(), vector, code);
         thread.fault.set(fault);
-        self.ipc().transfer_fault(thread, fault, callee, handler.badge());
-        self.ipc().run(callee, needs);
-        true
+        if C::CALLS {
+            self.ipc().transfer_fault(thread, fault, handler, cap.badge());
+        } else {
+            self.ipc().transfer_fault_by(Buffer::in_plain_page(handler), thread, fault, handler, cap.badge());
+        }
+        Some(handler)
     }
 
-    /// Calls through `cap`: the caller waits for the reply, and its time goes to the callee. What is left to do is to move
-    /// the message and to run the callee, with what it needs of the processor.
+    /// Calls through `cap`, which is callable: the caller waits for the reply, and its time goes to the callee. What is left
+    /// to do is to move the message and to run the callee, if it `suits`.
     #[inline(always)]
     fn hand_over<C: Care>(
         self,
         caller: Ref<Tcb>,
         cap: Cap,
         held: &mut Held<'_, Existence>,
-    ) -> Option<(Ref<Tcb>, Needs)> {
-        if !cap.is_callable() {
-            return None;
-        }
+        suits: impl FnOnce(Ref<Tcb>) -> bool,
+    ) -> Option<Ref<Tcb>> {
         let endpoint: Ref<Endpoint> = cap.object();
         let mut object = self.kernel.locks.objects.lock(endpoint.word(), held);
         let callee = endpoint.first_receiver().filter(|&callee| self.core().owns(callee))?;
         let (Some(reply), None) = (callee.reply.get(), callee.sched_context.get()) else { return None };
         let _reply = self.kernel.locks.replies.lock(reply.word(), object.held());
         let threads = self.ipc();
-        let needs = C::needs(&threads, callee)?;
-        if !threads.runs_next(caller, callee) {
+        if !C::can_run(&threads, callee) || !threads.runs_next(caller, callee) || !suits(callee) {
             return None;
         }
         // The caller's own (T3).
@@ -89,6 +113,6 @@ impl OnCore<'_> {
         move_context(context, caller, callee);
         callee.reply.set(None);
         callee.state.set(State::RUNNING);
-        Some((callee, needs))
+        Some(callee)
     }
 }

@@ -24,12 +24,12 @@ mod reply;
 mod send;
 
 pub use reply::Replied;
-pub use send::Blocking;
+pub use send::{Blocking, Sent};
 
 use crate::OnCore;
 use capability::{Cap, lookup_slot};
 use ipc::{Buffer, Ipc, MESSAGE_REGISTERS, copy_words};
-use machine::{Needs, Register};
+use machine::Register;
 use memory::Ref;
 use sync::Shared;
 use thread::{SchedContext, Tcb, TcbSlot};
@@ -40,19 +40,28 @@ const CAPS: u64 = 0x180;
 const NOT_SENT: u64 = 0xf80;
 const LENGTH: u64 = 0x7f;
 
+/// What to try after a fast path refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// The same with more care.
+    Fast,
+    /// Nothing fast: it is an invocation of another kind of object.
+    Slow,
+}
+
 /// How much a fast path takes upon itself. What it refuses, the next more careful attempt does.
 trait Care {
     /// Message info bits that say whether there are extra capabilities and how long the message is, and the greatest value
     /// of them that is taken.
     const TAKEN: (u64, u64);
-    /// Whether it finds the place of a thread in a queue of others.
-    const ORDERS_QUEUES: bool;
+    /// Whether it calls functions, which find the place of a thread in a queue of others, or an unusual IPC buffer.
+    const CALLS: bool;
 
     /// The capability that `cptr` names for `current`; null if there is none or it is too hard to find.
     fn lookup(ipc: &Ipc<'_>, current: Ref<Tcb>, cptr: u64) -> Cap;
 
-    /// What `thread` needs of the processor; `None` also if that is too hard to find.
-    fn needs(ipc: &Ipc<'_>, thread: Ref<Tcb>) -> Option<Needs>;
+    /// Whether `thread` can be run; not if that is too hard to find out.
+    fn can_run(ipc: &Ipc<'_>, thread: Ref<Tcb>) -> bool;
 
     /// Copies the words of a message; says how many arrive.
     fn copy(from: Ref<Tcb>, to: Ref<Tcb>, length: u64) -> u64;
@@ -67,7 +76,7 @@ struct Thorough;
 
 impl Care for AtOnce {
     const TAKEN: (u64, u64) = (CAPS | LENGTH, MESSAGE_REGISTERS.len() as u64);
-    const ORDERS_QUEUES: bool = false;
+    const CALLS: bool = false;
 
     #[inline(always)]
     fn lookup(ipc: &Ipc<'_>, current: Ref<Tcb>, cptr: u64) -> Cap {
@@ -75,8 +84,8 @@ impl Care for AtOnce {
     }
 
     #[inline(always)]
-    fn needs(ipc: &Ipc<'_>, thread: Ref<Tcb>) -> Option<Needs> {
-        ipc.needs_at_hand(thread)
+    fn can_run(ipc: &Ipc<'_>, thread: Ref<Tcb>) -> bool {
+        ipc.can_run_at_once(thread)
     }
 
     #[inline(always)]
@@ -91,7 +100,7 @@ impl Care for AtOnce {
 
 impl Care for Thorough {
     const TAKEN: (u64, u64) = (CAPS, 0);
-    const ORDERS_QUEUES: bool = true;
+    const CALLS: bool = true;
 
     #[inline(always)]
     fn lookup(ipc: &Ipc<'_>, current: Ref<Tcb>, cptr: u64) -> Cap {
@@ -102,8 +111,8 @@ impl Care for Thorough {
     }
 
     #[inline(always)]
-    fn needs(ipc: &Ipc<'_>, thread: Ref<Tcb>) -> Option<Needs> {
-        ipc.needs(thread)
+    fn can_run(ipc: &Ipc<'_>, thread: Ref<Tcb>) -> bool {
+        ipc.can_run(thread)
     }
 
     #[inline(always)]
@@ -123,7 +132,6 @@ impl Care for Thorough {
 pub struct Arrival {
     /// The thread.
     pub thread: Ref<Tcb>,
-    needs: Needs,
     /// Badge of the capability that the message came through.
     pub badge: u64,
     /// Its message info.
@@ -131,11 +139,11 @@ pub struct Arrival {
 }
 
 impl<'k> OnCore<'k> {
-    /// The current thread gives up its turn.
+    /// The current thread gives up its turn to an equal, which is the answer; `None` if nothing was done.
     #[inline(always)]
-    pub(crate) fn fast_yield(self) -> bool {
-        let Some(_shared) = self.share() else { return false };
-        self.ipc().pass_turn(self.core().current.get())
+    pub fn yield_at_once(self, current: Ref<Tcb>) -> Option<Ref<Tcb>> {
+        let _shared = self.share()?;
+        self.ipc().yield_at_once(current)
     }
 
     /// The instance together with other cores; `None` if one of them took away the thread whose entry this is.
@@ -147,11 +155,10 @@ impl<'k> OnCore<'k> {
         (!ipc.was_recalled()).then_some(shared)
     }
 
-    /// Runs the thread that a message arrived at. Says `false` if [`settle`](Self::settle) is due. The two words are left to
-    /// the caller.
+    /// Runs `thread`, which one of the fast paths gave. Says `false` if [`settle`](Self::settle) is due.
     #[inline(always)]
-    pub fn arrive(self, arrival: Arrival) -> bool {
-        self.ipc().run_at_once(arrival.thread, arrival.needs)
+    pub fn run_at_once(self, thread: Ref<Tcb>) -> bool {
+        self.ipc().run_at_once(thread)
     }
 
     /// Gives the current thread all that it needs of the processor.
@@ -161,11 +168,10 @@ impl<'k> OnCore<'k> {
 
     /// Runs the thread that a message arrived at.
     #[inline(always)]
-    pub(crate) fn arrive_with_words(self, arrival: Arrival) {
-        let Arrival { thread, badge, info, .. } = arrival;
+    pub(crate) fn arrive(self, Arrival { thread, badge, info }: Arrival) {
         thread.context.set(Register::Rdi, badge);
         thread.context.set(Register::Rsi, info);
-        self.ipc().run(thread, arrival.needs);
+        self.ipc().run(thread);
     }
 }
 

@@ -6,9 +6,9 @@ use abi::fault::FaultType;
 use abi::message::MessageInfo;
 use capability::Kind;
 use ipc::{Endpoint, bound_notification, message_info};
-use machine::{Needs, Register};
+use machine::Register;
 use memory::Ref;
-use thread::{Fault, Reply, State, Tcb};
+use thread::{Reply, State, Tcb};
 
 /// What a reply comes to.
 #[derive(Clone, Copy, Debug)]
@@ -16,15 +16,9 @@ use thread::{Fault, Reply, State, Tcb};
 pub enum Replied {
     /// The caller has its message.
     Message(Arrival),
-    /// The handler, who waits again, answers the fault of the thread: [`OnCore::answer_fault`] is due.
-    Fault {
-        /// Whose fault it is.
-        thread: Ref<Tcb>,
-        /// Whose answer it is.
-        handler: Ref<Tcb>,
-        /// What the thread needs of the processor.
-        needs: Needs,
-    },
+    /// The second thread, who waits again, answers the fault of the first: [`OnCore::answer_exception`] or
+    /// [`OnCore::answer_fault`] is due.
+    Fault(Ref<Tcb>, Ref<Tcb>),
 }
 
 impl OnCore<'_> {
@@ -42,8 +36,8 @@ impl OnCore<'_> {
         let [cptr, info, reply_cptr] =
             [Register::Rdi, Register::Rsi, Register::R12].map(|register| server.context.get(register));
         match self.fast_reply_receive::<Thorough>(server, cptr, info, reply_cptr) {
-            Some(Replied::Message(arrival)) => self.arrive_with_words(arrival),
-            Some(Replied::Fault { thread, handler, needs }) => self.answer_fault(thread, handler, needs),
+            Some(Replied::Message(arrival)) => self.arrive(arrival),
+            Some(Replied::Fault(thread, handler)) => self.answer_fault(thread, handler),
             None => return false,
         }
         true
@@ -66,7 +60,7 @@ impl OnCore<'_> {
         // A signal comes first, and a notification may want its time back.
         let heard = bound_notification(server).is_some_and(|it| it.is_active() || it.lent().is_some());
         let is_alone = endpoint.is_empty();
-        if heard || !is_alone && (!C::ORDERS_QUEUES || endpoint.has_senders()) {
+        if heard || !is_alone && (!C::CALLS || endpoint.has_senders()) {
             return None;
         }
         let reply: Ref<Reply> = reply_cap.object();
@@ -81,9 +75,8 @@ impl OnCore<'_> {
         if !reply.is_newest_of(context) {
             return None;
         }
-        let needs = C::needs(&threads, caller)?;
-        let faulty = !caller.fault.get().is_none();
-        if !threads.runs_next(server, caller) || faulty && !goes_on(caller, info) {
+        let faulty = !caller.fault.is_none();
+        if !C::can_run(&threads, caller) || !threads.runs_next(server, caller) || faulty && !goes_on(caller, info) {
             return None;
         }
 
@@ -101,25 +94,36 @@ impl OnCore<'_> {
             endpoint.add_receiver(server);
         }
         if faulty {
-            return Some(Replied::Fault { thread: caller, handler: server, needs });
+            return Some(Replied::Fault(caller, server));
         }
         let info = copy::<C>(server, caller, info);
-        Some(Replied::Message(Arrival { thread: caller, needs, badge: 0, info }))
+        Some(Replied::Message(Arrival { thread: caller, badge: 0, info }))
     }
 
-    /// Applies the answer of `handler` to the fault of `thread`, which runs next, where it was restarted.
+    /// Applies the answer of `handler` to the fault of `thread`, a processor exception, which is to be run. Says `false` if it
+    /// was something else, and [`answer_fault`](Self::answer_fault) is due.
     #[inline(always)]
-    pub fn answer_fault(self, thread: Ref<Tcb>, handler: Ref<Tcb>, needs: Needs) {
-        let ipc = self.ipc();
-        ipc.answer_fault(thread, handler, message_info(handler));
-        thread.fault.set(Fault::NONE);
+    pub fn answer_exception(self, thread: Ref<Tcb>, handler: Ref<Tcb>) -> bool {
+        let answered = self.ipc().answer_exception(thread, handler, message_info(handler));
+        if answered {
+            thread.fault.clear();
+            thread.context.restart();
+        }
+        answered
+    }
+
+    /// Applies the answer of `handler` to the fault of `thread`, and runs that where it was restarted.
+    #[inline(never)]
+    pub fn answer_fault(self, thread: Ref<Tcb>, handler: Ref<Tcb>) {
+        self.ipc().answer_fault(thread, handler, message_info(handler));
+        thread.fault.clear();
         thread.context.restart();
-        ipc.run(thread, needs);
+        self.ipc().run(thread);
     }
 }
 
 /// Whether the answer `info` lets a faulty thread go on, on the time that comes back.
 #[inline(always)]
 fn goes_on(thread: Ref<Tcb>, info: u64) -> bool {
-    thread.fault.get().kind() != FaultType::Timeout && MessageInfo::from_word(info).label() == 0
+    thread.fault.kind() != FaultType::Timeout && MessageInfo::from_word(info).label() == 0
 }

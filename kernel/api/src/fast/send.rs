@@ -1,6 +1,6 @@
 //! Send and NBSend: a message to a thread that waits for one, a signal, or nothing at all; and the signal of an interrupt.
 
-use super::{CAPS, Care, Thorough, copy};
+use super::{Arrival, AtOnce, CAPS, Care, Thorough, copy, takes};
 use crate::OnCore;
 use abi::syscall::Syscall;
 use capability::{Cap, Kind, Rights};
@@ -22,6 +22,16 @@ pub enum Blocking {
     Yes,
     /// It does not: NBSend.
     No,
+}
+
+/// What a Send or a signal to a more important thread comes to.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub enum Sent {
+    /// A message.
+    Message(Arrival),
+    /// A signal with this badge, which is not in the thread's context yet.
+    Signal(Ref<Tcb>, u64),
 }
 
 #[cold]
@@ -77,6 +87,52 @@ impl OnCore<'_> {
         cap
     }
 
+    /// The current thread, `sender`, sends to a more important thread that waits, through `cap`, as
+    /// [`send_lightly`](Self::send_lightly) found it just now. `None` if nothing was done.
+    #[inline(always)]
+    pub fn send_at_once(self, sender: Ref<Tcb>, cap: Cap) -> Option<Sent> {
+        if sync::CORES > 1 {
+            // It may have changed in between, and more than one object must be held.
+            return None;
+        }
+        let mut held = self.share()?;
+        if cap.is(Kind::Notification) {
+            return self.signal_at_once(sender, cap, held.held()).map(|thread| Sent::Signal(thread, cap.badge()));
+        }
+        if !cap.is(Kind::Endpoint) {
+            return None;
+        }
+        let info = sender.context.get(Register::Rsi);
+        if !takes::<AtOnce>(info) {
+            return None;
+        }
+        let endpoint: Ref<Endpoint> = cap.object();
+        let receiver = endpoint.first_receiver()?;
+        let turn = self.ipc().preempts_at_once(sender, receiver)?;
+        endpoint.take_first(receiver);
+        if let Some(reply) = receiver.reply.take() {
+            reply.thread.set(None);
+        }
+        receiver.state.set(State::RUNNING);
+        let info = copy::<AtOnce>(sender, receiver, info);
+        self.ipc().preempt(sender, turn);
+        Some(Sent::Message(Arrival { thread: receiver, badge: cap.badge(), info }))
+    }
+
+    /// Signals the notification of `cap`, on which a more important thread than `current` waits, which is the answer. Its
+    /// badge is left to the caller. `None` if nothing was done.
+    #[inline(always)]
+    fn signal_at_once(self, current: Ref<Tcb>, cap: Cap, held: &mut Held<'_, Existence>) -> Option<Ref<Tcb>> {
+        let notification: Ref<Notification> = cap.object();
+        let _object = self.kernel.locks.objects.lock(notification.word(), held);
+        let thread = notification.first_waiter()?;
+        let turn = self.ipc().preempts_at_once(current, thread)?;
+        notification.take_first(thread);
+        thread.state.set(State::RUNNING);
+        self.ipc().preempt(current, turn);
+        Some(thread)
+    }
+
     /// The current thread sends to a thread that waits, through `cap`, as [`send_lightly`](Self::send_lightly) found it.
     #[inline(always)]
     pub(crate) fn fast_send(self, mut cap: Cap) -> bool {
@@ -97,6 +153,25 @@ impl OnCore<'_> {
             return self.fast_signal(sender, cap, shared.held(), None);
         }
         cap.is(Kind::Endpoint) && self.fast_message(sender, cap, info, shared.held())
+    }
+
+    /// Signals what CPU vector `vector`, which interrupted the current thread, is bound to. The answer is the more important
+    /// thread that waits for it, which is to be run, and the badge, which is left to the caller; `None` if nothing was done.
+    #[inline(always)]
+    pub fn interrupt_at_once(self, current: Ref<Tcb>, vector: u8) -> Option<(Ref<Tcb>, u64)> {
+        if sync::CORES > 1 || !matches!(classify(vector), Vector::User(_) | Vector::Doorbell(_)) {
+            return None;
+        }
+        let mut shared = self.share()?;
+        let ipc = self.ipc();
+        let cap = self.kernel.interrupts.lock(shared.held()).slot(vector).cap();
+        if !cap.is(Kind::Notification) || !cap.rights().allow(Rights::WRITE) {
+            return None;
+        }
+        let thread = self.signal_at_once(current, cap, shared.held())?;
+        self.kernel.interrupts.lock(shared.held()).silence(&ipc, vector);
+        ipc.machine.end_of_interrupt();
+        Some((thread, cap.badge()))
     }
 
     /// Signals what CPU vector `vector`, which interrupted the current or idle thread, is bound to.

@@ -5,10 +5,8 @@
 //! frame for `iretq`, `leave_on_this_stack!` where RSP is the user's too; `forget_pushed!` is about the word below the stack.
 
 use super::FRAME_STACK;
-use super::handlers::{call, reply_recv, send, syscall, yield_turn};
-use crate::entry::{
-    at, nmi, skerry_exception, skerry_interrupt, skerry_kernel_fault, skerry_nb_send_lightly, skerry_send_lightly,
-};
+use super::handlers::{call, exception, interrupt, reply_recv, send, syscall, yield_turn};
+use crate::entry::{at, nmi, skerry_kernel_fault, skerry_nb_send_lightly, skerry_send_lightly};
 use abi::syscall::Syscall;
 use core::mem::offset_of;
 use machine::Cpu;
@@ -53,10 +51,10 @@ pub unsafe extern "C" fn syscall_entry() {
         "3:",
         "cmp rdx, {number_of_nb_send}",
         "je 6f",
+        "jl 9f",
         "cmp rdx, {number_of_send}",
         "je 7f",
-        "cmp rdx, {number_of_yield}",
-        "je 8f",
+        "10:",
         "mov gs:[{user_rsp}], rsp",
         "mov rsp, gs:[{current}]",
         "mov [rsp + {rdx}], rdx",
@@ -66,7 +64,9 @@ pub unsafe extern "C" fn syscall_entry() {
         save_changeable!(),
         save_the_rest!(),
         "jmp {other}",
-        "8:",
+        "9:",
+        "cmp rdx, {number_of_yield}",
+        "jne 10b",
         save_known!("number_of_yield"),
         save_changeable!(),
         save_the_rest!(),
@@ -112,9 +112,11 @@ pub unsafe extern "C" fn syscall_entry() {
         // instruction ends, and no user page ends above `abi::vm::USER_TOP`.
         concat!(".globl ", name!("skerry_restore"), "\n", name!("skerry_restore"), ":"),
         "mov r11, gs:[{current}]",
+        // From here with the thread in R11, from the next with RDI, from the last with RSI too as they shall be.
+        concat!(".globl ", name!("skerry_restore_thread"), "\n", name!("skerry_restore_thread"), ":"),
         "mov rdi, [r11 + {rdi}]",
+        concat!(".globl ", name!("skerry_restore_badge"), "\n", name!("skerry_restore_badge"), ":"),
         "mov rsi, [r11 + {rsi}]",
-        // From here with the thread in R11, a badge in RDI and a message info in RSI.
         concat!(".globl ", name!("skerry_restore_message"), "\n", name!("skerry_restore_message"), ":"),
         "cmp qword ptr [r11 + {error}], -1",
         "jne {slowly}",
@@ -135,6 +137,7 @@ pub unsafe extern "C" fn syscall_entry() {
         leave_on_this_stack!(),
         "swapgs",
         "sysretq",
+        kernel_stack = const offset_of!(Cpu, kernel_stack),
         current = const offset_of!(Cpu, current),
         user_rsp = const offset_of!(Cpu, user_rsp),
         handler_stack = const offset_of!(Cpu, handler_stack),
@@ -207,12 +210,10 @@ unsafe extern "C" fn restore_all() {
         concat!(".globl ", name!("skerry_refused"), "\n", name!("skerry_refused"), ":"),
         "mov [rdi + {fault_ip}], rax",
         "mov qword ptr [rdi + {error}], 0",
-        "mov rsp, gs:[{kernel_stack}]",
-        "mov rdi, gs:[{this}]",
+        "mov rsp, gs:[{handler_stack}]",
         "mov esi, {general_protection}",
         "xor edx, edx",
-        "call {exception}",
-        concat!("jmp ", name!("skerry_restore")),
+        "jmp {exception}",
         frame_stack = const FRAME_STACK,
         user_root = const offset_of!(Cpu, user_root),
         verw = const offset_of!(Cpu, verw),
@@ -221,9 +222,9 @@ unsafe extern "C" fn restore_all() {
         ss = const at(Register::Ss),
         r11 = const at(Register::R11),
         rcx = const at(Register::Rcx),
-        this = const offset_of!(Cpu, this),
+        handler_stack = const offset_of!(Cpu, handler_stack),
         general_protection = const GENERAL_PROTECTION,
-        exception = sym skerry_exception,
+        exception = sym exception,
     )
 }
 
@@ -275,15 +276,10 @@ unsafe extern "C" fn trap() {
         "pop qword ptr [rdi + {rflags}]",
         "pop qword ptr [rdi + {rsp_}]",
         "pop qword ptr [rdi + {ss}]",
-        "mov rsp, gs:[{kernel_stack}]",
-        "mov rdi, gs:[{this}]",
+        "mov rsp, gs:[{handler_stack}]",
         "cmp esi, 32",
-        "jae 5f",
-        "call {exception}",
-        concat!("jmp ", name!("skerry_restore")),
-        "5:",
-        "call {interrupt}",
-        concat!("jmp ", name!("skerry_restore")),
+        "jae {interrupt}",
+        "jmp {exception}",
         // From the kernel: an interrupt of the idle loop, an `iretq` that refused, or a bug.
         "4:",
         "cmp qword ptr [rsp], 32",
@@ -305,10 +301,10 @@ unsafe extern "C" fn trap() {
         ss = const at(Register::Ss),
         r11 = const at(Register::R11),
         rcx = const at(Register::Rcx),
-        this = const offset_of!(Cpu, this),
+        handler_stack = const offset_of!(Cpu, handler_stack),
         smap = const offset_of!(Cpu, smap),
-        exception = sym skerry_exception,
-        interrupt = sym skerry_interrupt,
+        exception = sym exception,
+        interrupt = sym interrupt,
         fatal = sym fatal,
     )
 }

@@ -1,10 +1,11 @@
 //! The fast paths do what the slow path does: every scenario runs in two instances, one of them without fast paths, and
 //! their memory is compared word by word. Each scenario also says how many of its system calls must be fast.
 
-use crate::harness::{Call, Options, System, Thread, slot};
+use crate::harness::{Call, Options, PINS, System, Thread, slot};
 use abi::invocation::Invocation::*;
 use abi::syscall::Syscall;
 use machine::Register;
+use machine::model::Event;
 
 /// A passive server waiting on an endpoint, and a client of lower priority that runs.
 struct Pair {
@@ -183,6 +184,44 @@ fn a_fault_and_its_answer_are_fast() {
 }
 
 #[test]
+fn the_fpu_and_a_gs_base_go_with_the_threads_they_belong_to() {
+    both(&[true; 4], |slow| {
+        let pair = Pair::new(slow);
+        let machine = pair.system.machine();
+        // The FPU becomes the client's.
+        pair.system.exception(7, 0);
+        assert!(machine.is_fpu_enabled());
+        let mut fast = vec![pair.call(2)];
+        assert!(!machine.is_fpu_enabled(), "its registers are the client's");
+        fast.push(pair.reply_recv(1));
+        assert!(machine.is_fpu_enabled());
+        pair.server.tcb.context.set(Register::GsBase, 0x1000);
+        pair.server.tcb.roots.forget();
+        fast.push(pair.call(0));
+        assert_eq!((machine.bases().1, machine.is_fpu_enabled()), (0x1000, false));
+        fast.push(pair.reply_recv(0));
+        assert_eq!((machine.bases().1, machine.is_fpu_enabled()), (0, true));
+        (pair, fast)
+    });
+}
+
+#[test]
+fn what_a_blocked_thread_does_not_store_can_be_read_and_changed() {
+    both(&[true, true], |slow| {
+        let pair = Pair::new(slow);
+        let mut fast = vec![pair.call(1)];
+        let client = &pair.client.tcb.context;
+        let seen = [Register::FaultIp, Register::Rcx, Register::R11].map(|register| client.get(register));
+        assert_eq!(seen, [client.next_pc() - 2, client.next_pc(), client.get(Register::Rflags)]);
+        client.set(Register::R11, 77);
+        assert!(!client.is_in_syscall(), "it leaves by the way that restores all");
+        fast.push(pair.reply_recv(0));
+        assert_eq!((client.get(Register::R11), client.get(Register::Rcx)), (77, seen[1]));
+        (pair, fast)
+    });
+}
+
+#[test]
 fn a_call_without_the_right_to_a_reply_is_slow() {
     both(&[false], |slow| {
         let pair = Pair::new(slow);
@@ -312,23 +351,32 @@ fn signals_that_are_kept_taken_or_sent_nowhere_leave_the_clock_unread() {
 
 #[test]
 fn an_interrupt_switches_to_its_more_important_waiter() {
-    let act = |system: &System, _: Thread, notification: u64| {
-        let irq = system.fresh();
-        system.invoke(slot::IRQ, X86IRQIssueIRQHandlerMSI, &[irq, 64, 0, 0, 0, 0, 7], &[slot::CNODE]).ok();
-        system.invoke(irq, IRQSetIRQHandler, &[], &[notification]).ok();
-        system.machine().advance(1);
-        let before = system.machine().deadline();
-        system.interrupt(0x37);
-        assert_eq!(system.machine().deadline() == before, !system.slow.get());
-    };
-    let [fast, slow] = [false, true].map(|slow| {
-        let (system, thread, notification) = waiter(slow, 20, 10);
-        act(&system, thread, notification);
-        assert_eq!(system.current(), thread.tcb);
-        system.interrupt(ipi::SPURIOUS);
-        system
-    });
-    assert_eq!(fast.differences(&slow), [""; 0]);
+    for is_pin in [false, true] {
+        let [fast, slow] = [false, true].map(|slow| {
+            let (system, thread, notification) = waiter(slow, 20, 10);
+            let irq = system.fresh();
+            let (issue, words) = if is_pin {
+                (X86IRQIssueIRQHandlerIOAPIC, [irq, 64, 0, u64::from(PINS.trailing_zeros()), 0, 0, 7])
+            } else {
+                (X86IRQIssueIRQHandlerMSI, [irq, 64, 0, 0, 0, 0, 7])
+            };
+            system.invoke(slot::IRQ, issue, &words, &[slot::CNODE]).ok();
+            let badged = system.mint(notification, 15, 9);
+            system.invoke(irq, IRQSetIRQHandler, &[], &[badged]).ok();
+            system.take_events();
+            system.machine().advance(1);
+            let before = system.machine().deadline();
+            system.interrupt(0x37);
+            assert_eq!(system.machine().deadline() == before, !slow);
+            assert_eq!((system.current(), system.answer_of(thread.tcb).badge), (thread.tcb, 9));
+            let events = system.take_events();
+            assert!(events.contains(&Event::EndOfInterrupt));
+            assert_eq!(events.iter().any(|event| matches!(event, Event::MaskPin { .. })), is_pin);
+            system.interrupt(ipi::SPURIOUS);
+            system
+        });
+        assert_eq!(fast.differences(&slow), [""; 0]);
+    }
 }
 
 #[test]

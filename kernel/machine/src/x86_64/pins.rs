@@ -31,6 +31,7 @@ pub(super) unsafe fn start(handoff: &Handoff, core_index: usize) -> Option<IoApi
 }
 
 impl Machine {
+    #[inline(always)]
     fn with_pin(&self, pin: u32, action: impl FnOnce(&mut IoApic, u8)) {
         let listed = pin < self.handoff.io_apic_pins.min(64) && self.handoff.pins >> pin & 1 != 0;
         // Never borrowed here: actions do not come back. Not a panic, since it would be a reachable one.
@@ -60,6 +61,7 @@ impl Machine {
     }
 
     /// Silences `pin`.
+    #[inline]
     pub fn mask_pin(&self, pin: u32) {
         // SAFETY: a listed pin.
         self.with_pin(pin, |io_apic, pin| unsafe { io_apic.disable_irq(pin) });

@@ -85,8 +85,8 @@ impl System {
         }
         core.domain_start.set(domains.start);
         core.domain_index.set(domains.at);
-        core.domain.set(domains.running);
-        core.domain_left.set(domains.left.unwrap_or(Ticks::MAX));
+        core.set_domain(domains.running);
+        core.set_domain_left(domains.left.unwrap_or(Ticks::MAX));
         on.machine.set_deadline(self.next_look());
     }
 }

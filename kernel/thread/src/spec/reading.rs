@@ -70,7 +70,7 @@ impl System {
                 start: core.domain_start.get(),
                 at: core.domain_index.get(),
                 running: core.domain.get(),
-                left: Some(core.domain_left.get()).filter(|&left| left != Ticks::MAX),
+                left: Some(core.domain_left()).filter(|&left| left != Ticks::MAX),
             },
         }
     }

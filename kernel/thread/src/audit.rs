@@ -1,4 +1,4 @@
-//! Host only: checks invariants T1 to T10 of `docs/invariants.md` over the threads, contexts and replies of an instance, as
+//! Host only: checks invariants T1 to T11 of `docs/invariants.md` over the threads, contexts and replies of an instance, as
 //! they hold between two kernel entries.
 
 use crate::refill::MIN_REFILLS;
@@ -60,6 +60,7 @@ pub fn check(on: &Threads<'_>, all: &Population<'_>) -> Result<(), String> {
     }
     for (_, core) in on.cores.iter() {
         current(on, core, all)?;
+        timer(on, core)?;
     }
     for &(context, bits) in all.contexts {
         refills(on, context, bits)?;
@@ -157,6 +158,27 @@ fn current(on: &Threads<'_>, core: &Core, all: &Population<'_>) -> Result<(), St
         return Err(format!("T3: {thread:?} of priority {priority} runs although a better one is ready"));
     }
     Ok(())
+}
+
+/// T11: the timer fires before a round-robin budget is used up, and before somebody's wait for time has ended.
+fn timer(on: &Threads<'_>, core: &Core) -> Result<(), String> {
+    // A core that was told to look again has not done so yet.
+    if core.action.get() != Action::Resume || core.reprogram.get() {
+        return Ok(());
+    }
+    let context = core.current_context.get();
+    let is_slice = context != core.idle_context && context.is_round_robin();
+    let counted_from = core.now.get().wrapping_sub(core.consumed.get());
+    let end = is_slice.then(|| counted_from.wrapping_add(on.refills(context).head().amount));
+    let release = core.release.head().and_then(|thread| thread.sched_context.get());
+    let release = release.map(|context| on.refills(context).head().time);
+    let armed = core.machine.deadline();
+    match end.into_iter().chain(release).min() {
+        Some(first) if armed > first => {
+            Err(format!("T11: the timer is armed for {armed}, {end:?} or {release:?} is first"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refills of an active context, head first.

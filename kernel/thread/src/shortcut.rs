@@ -52,32 +52,25 @@ impl Threads<'_> {
         }
     }
 
-    /// As [`elapsed`](Self::elapsed), but also `None` if the current context is not round-robin, or idle, or if there is a
-    /// domain schedule.
+    /// As [`elapsed`](Self::elapsed) until `now`, but also `None` if the current context is not round-robin, if there is a
+    /// domain schedule, or if the timer would have to be armed for `next`, which is round-robin: that takes a function
+    /// call, and is due at most once each time the timer fires. The current context is not the idle one.
     #[inline(always)]
-    fn elapsed_at_once(&self) -> Option<Elapsed> {
-        self.elapsed_until(self.machine.now())
-    }
-
-    /// As [`elapsed_at_once`](Self::elapsed_at_once), until `now`.
-    #[inline(always)]
-    fn elapsed_until(&self, now: Ticks) -> Option<Elapsed> {
+    fn elapsed_at_once(&self, now: Ticks, next: Ref<SchedContext>) -> Option<Elapsed> {
         let core = self.core;
         let context = core.current_context.get();
-        let used = now.wrapping_sub(core.now.get()).wrapping_add(core.consumed.get());
-        // What is left to the idle context is nothing.
-        let left = slice_left(context).checked_sub(used)?;
-        if !context.is_round_robin() || left < core.least_at_once.get() {
+        let used = now.checked_sub(core.now.get())?.wrapping_add(core.consumed.get());
+        let timer = self.machine.deadline();
+        if timer > now + slice_left(next) {
             return None;
         }
-        match core.release.head() {
-            Some(first) if is_due(first, now) => None,
-            _ => Some(Elapsed { now, used }),
-        }
+        // A timer that is not due yet says that the context has budget left and that nobody is to be released (T11).
+        let latest = timer.checked_sub(core.least_at_once.get())?;
+        (context.is_round_robin() && now <= latest).then_some(Elapsed { now, used })
     }
 
-    /// `thread`, which is blocked, becomes ready and runs at once, on its own time, instead of `current`; `None` if that is
-    /// not so, or not simple.
+    /// `thread`, which is blocked, becomes ready and runs at once, on its own time, instead of `current`, which is not the idle
+    /// thread; `None` if that is not so, or not simple.
     #[inline(always)]
     pub fn preempts_at_once(&self, current: Ref<Tcb>, thread: Ref<Tcb>) -> Option<Turn> {
         let context = thread.sched_context.get()?;
@@ -90,7 +83,7 @@ impl Threads<'_> {
         {
             return None;
         }
-        Some(Turn { context, elapsed: self.elapsed_at_once()? })
+        Some(Turn { context, elapsed: self.elapsed_at_once(self.machine.now(), context)? })
     }
 
     /// Does it, but for running the thread: `current` waits in front of its equals.
@@ -186,7 +179,7 @@ impl Threads<'_> {
         self.machine.set_deadline_by(now + left(next));
     }
 
-    /// As [`change_context`](Self::change_context), where both are round-robin and neither is idle.
+    /// As [`change_context`](Self::change_context), where both are round-robin, neither is idle, and the timer fires in time.
     #[inline(always)]
     fn change_round_robin(&self, next: Ref<SchedContext>, elapsed: Elapsed) {
         let core = self.core;
@@ -195,7 +188,6 @@ impl Threads<'_> {
         core.consumed.set(0);
         spend(core.current_context.get(), used);
         core.current_context.set(next);
-        self.machine.set_deadline_by(now + slice_left(next));
     }
 
     /// Makes `thread`, which [can run](Self::can_run), current on the context that is being charged, and ready to be left to
@@ -234,7 +226,7 @@ impl Threads<'_> {
         let queue = queues.of_equals(current);
         let next = queue.head().filter(|&next| goes_on(next) && self.can_run_at_once(next))?;
         let its = next.sched_context.get().filter(|context| context.is_round_robin())?;
-        let Elapsed { used, .. } = self.elapsed_until(now)?;
+        let Elapsed { used, .. } = self.elapsed_at_once(now, its)?;
         core.now.set(now);
         core.consumed.set(0);
         let context = core.current_context.get();
@@ -242,7 +234,6 @@ impl Threads<'_> {
         let [left, over] = &context.first.0;
         left.amount.set(left.amount.get() + over.amount.replace(0));
         core.current_context.set(its);
-        self.machine.set_deadline_by(now + slice_left(its));
         queue.rotate(next, current);
         next.set_flags(flag::QUEUED, 0);
         current.set_flags(0, flag::QUEUED);

@@ -159,7 +159,8 @@ impl OnCore<'_> {
     /// thread that waits for it, which is to be run, and the badge, which is left to the caller; `None` if nothing was done.
     #[inline(always)]
     pub fn interrupt_at_once(self, current: Ref<Tcb>, vector: u8) -> Option<(Ref<Tcb>, u64)> {
-        if sync::CORES > 1 || !matches!(classify(vector), Vector::User(_) | Vector::Doorbell(_)) {
+        let is_users = matches!(classify(vector), Vector::User(_) | Vector::Doorbell(_));
+        if sync::CORES > 1 || !is_users || current == self.core().idle {
             return None;
         }
         let mut shared = self.share()?;

@@ -9,11 +9,11 @@ use thread::Tcb;
 
 /// Leaves for `$to`, a function without arguments or one that takes these in registers. Nothing of this function is needed
 /// any more, and its stack may stay as it is: the next entry begins with an empty one. The compiler's own calls would save
-/// registers that nobody reads again.
+/// registers that nobody reads again, or align the stack.
 macro_rules! leave_for {
     ($to:ident $(, $register:tt: $value:expr)*) => {
         // SAFETY: the stub saved the user's registers. `$to` is a handler, or a way out that restores the thread it is given.
-        unsafe { core::arch::asm!("jmp {to}", to = sym $to, $(in($register) $value,)* options(noreturn)) }
+        unsafe { core::arch::asm!("jmp {to}", to = sym $to, $(in($register) $value,)* options(noreturn, nostack)) }
     };
 }
 

@@ -428,3 +428,25 @@ fn equals_that_yield_take_turns_without_the_timer() {
     });
     assert_eq!(fast.differences(&slow), [""; 0]);
 }
+
+#[test]
+fn a_shorter_slice_than_the_timer_knows_is_armed_for_once() {
+    let [fast, slow] = [false, true].map(|slow| {
+        let (system, thread, notification) = waiter(slow, 20, 10);
+        system.configure(thread.sc, 1_000, 1_000, 0).ok();
+        let mut left = Vec::new();
+        for _ in 0..3 {
+            system.machine().advance(1);
+            let before = system.machine().deadline();
+            system.signal(notification);
+            assert_eq!(system.current(), thread.tcb);
+            assert!(system.machine().deadline() <= system.machine().now() + 1_000_000);
+            left.push(system.machine().deadline() == before);
+            system.wait(notification);
+        }
+        assert_eq!(left, [false, !slow, !slow]);
+        system.interrupt(ipi::SPURIOUS);
+        system
+    });
+    assert_eq!(fast.differences(&slow), [""; 0]);
+}

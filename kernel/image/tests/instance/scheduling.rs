@@ -1,6 +1,6 @@
 //! Who runs when: priorities, round robin, budgets and periods, yields, domains, and the timer that drives it.
 
-use crate::harness::{System, Thread, slot};
+use crate::harness::{System, Thread, audit, slot};
 use abi::error::Error;
 use abi::invocation::Invocation::*;
 use abi::object::ObjectType;
@@ -342,6 +342,16 @@ fn a_sporadic_context_forgets_time_that_passed_while_it_slept() {
     let refills = thread::audit::refills_of(&system.here().ipc().threads, system.cap(thread.sc).object());
     assert_eq!(refills.iter().map(|refill| refill.amount).sum::<u64>(), 2_000_000);
     assert!(refills[0].time >= 50_000_000, "nothing was saved up: {refills:?}");
+}
+
+#[test]
+fn the_audit_notices_a_timer_that_is_late() {
+    let system = System::new();
+    let armed = system.machine().deadline();
+    assert_eq!(audit::check(&system), Ok(()));
+    system.machine().set_deadline(armed + 1);
+    assert!(audit::check(&system).is_err_and(|what| what.starts_with("T11")));
+    system.machine().set_deadline(armed);
 }
 
 impl System {

@@ -74,9 +74,15 @@ impl Machine {
     /// Makes sure that the timer fires at `at` or before: it is armed anew only if it would be late.
     #[inline]
     pub fn set_deadline_by(&self, at: u64) {
-        if self.local_apic.deadline() > at {
+        if self.deadline() > at {
             self.local_apic.set_deadline(at);
         }
+    }
+
+    /// What the timer was armed for last.
+    #[inline(always)]
+    pub fn deadline(&self) -> u64 {
+        self.local_apic.deadline()
     }
 
     /// Tells the local APIC that the interrupt in service is done.

@@ -10,6 +10,7 @@ mod examples;
 mod forms;
 mod iso;
 mod isolation;
+mod layer;
 mod messages;
 mod probe;
 mod refusals;
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
     examples::add(&mut tests);
     messages::add(&mut tests);
     isolation::add(&mut tests);
+    layer::add(&mut tests);
     probe::add(&mut tests);
     storms::add(&mut tests);
     walks::add(&mut tests);

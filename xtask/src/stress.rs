@@ -10,7 +10,7 @@ use crate::engine::{Engine, Threads};
 use crate::form::{Form, Kernel};
 use crate::images::{Checked, Inputs, check_text};
 use crate::launch::{Start, launch, members};
-use crate::session::{End, Until, Work, watch};
+use crate::session::{End, Report, Until, Work, watch};
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::{Display, Formatter, Write};
 use std::path::Path;
@@ -101,26 +101,11 @@ pub struct Storm {
     pub counts: String,
 }
 
-/// Storms `place` for `duration` on such a machine.
+/// Storms `place` for `duration` on such a machine; longer if no round has ended by then, as may be on a busy host.
 ///
 /// # Errors
 /// When something is broken, or stands still; the message has the machine's last words.
 pub fn storm(artifacts: &Artifacts, place: Place, machine: &Start, duration: Duration) -> Result<Storm> {
-    // On a busy host the first round may take longer than the whole storm was to last.
-    let patient = duration.max(silence(machine.engine));
-    match rounds(artifacts, place, machine, duration)? {
-        Some(storm) => Ok(storm),
-        None => rounds(artifacts, place, machine, patient)?.with_context(|| format!("no round ended in {patient:?}")),
-    }
-}
-
-/// A storm without a new round for so long has stopped; rounds take a second or two where the host is idle.
-fn silence(engine: Engine) -> Duration {
-    Duration::from_secs(if engine == Engine::Bochs { 600 } else { 180 })
-}
-
-/// The rounds of `duration`; `None` if in some instance none ended.
-fn rounds(artifacts: &Artifacts, place: Place, machine: &Start, duration: Duration) -> Result<Option<Storm>> {
     let root_task = artifacts.path(STRESS).context("the stress test is not built")?.display().to_string();
     let inputs = Inputs { form: place.form, ..Inputs::default() };
     let plan = match check_text("stress.toml", &place.system(&root_task), Path::new("/"), artifacts, &inputs) {
@@ -131,15 +116,35 @@ fn rounds(artifacts: &Artifacts, place: Place, machine: &Start, duration: Durati
     // It never finishes, except by failing.
     members.iter_mut().for_each(|member| member.work = Work::Finite);
     let mut started = launch(&plan, artifacts, machine)?;
-    let mut latest = vec![Instant::now(); members.len()];
-    let (consoles, until) = (&started.consoles, Until::Finished);
-    let report = watch(&mut started.running, &members, consoles, duration, until, |owner, line| {
-        if let (Some(latest), Line::Text(text)) = (owner.and_then(|owner| latest.get_mut(owner)), line)
-            && text.starts_with(ROUND)
-        {
-            *latest = Instant::now();
+    let patience = duration.max(silence(machine.engine));
+    let begin = Instant::now();
+    let mut latest = vec![begin; members.len()];
+    let mut rest = duration;
+    loop {
+        let (consoles, until) = (&started.consoles, Until::Finished);
+        let report = watch(&mut started.running, &members, consoles, rest, until, |owner, line| {
+            if let (Some(latest), Line::Text(text)) = (owner.and_then(|owner| latest.get_mut(owner)), line)
+                && text.starts_with(ROUND)
+            {
+                *latest = Instant::now();
+            }
+        })?;
+        if let Some(storm) = judge(&report, &latest, silence(machine.engine))? {
+            return Ok(storm);
         }
-    })?;
+        rest = patience.saturating_sub(begin.elapsed());
+        ensure!(!rest.is_zero(), "no round ended in {patience:?}");
+    }
+}
+
+/// A storm without a new round for so long has stopped; rounds take a second or two where the host is idle.
+fn silence(engine: Engine) -> Duration {
+    Duration::from_secs(if engine == Engine::Bochs { 600 } else { 180 })
+}
+
+/// What the instance with the fewest rounds has done; `None` if in some instance none ended. `latest` is when each said
+/// something of the kind.
+fn judge(report: &Report, latest: &[Instant], silence: Duration) -> Result<Option<Storm>> {
     let mut least: Option<Storm> = None;
     for (partition, latest) in report.partitions.iter().zip(latest) {
         let (name, lines) = (&partition.name, &partition.lines);
@@ -149,11 +154,7 @@ fn rounds(artifacts: &Artifacts, place: Place, machine: &Start, duration: Durati
         ensure!(report.end == End::Timeout, "the machine ended by itself ({:?}); {name} said{words}", report.end);
         let last = lines.iter().rev().find_map(|line| line.strip_prefix(ROUND)?.split_once(", "));
         let Some((rounds, counts)) = last else { return Ok(None) };
-        ensure!(
-            latest.elapsed() < silence(machine.engine),
-            "{name}: no round ended in the last {:?}{words}",
-            latest.elapsed()
-        );
+        ensure!(latest.elapsed() < silence, "{name}: no round ended in the last {:?}{words}", latest.elapsed());
         let storm = Storm { rounds: rounds.parse()?, counts: counts.to_owned() };
         least = least.filter(|least| least.rounds <= storm.rounds).or(Some(storm));
     }

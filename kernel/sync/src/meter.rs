@@ -31,34 +31,46 @@ mod off {
         pub(crate) fn start(_rank: usize) -> Self {
             Self
         }
+
+        #[cfg(feature = "smp")]
+        #[inline(always)]
+        pub(crate) fn lap(&self) {}
     }
 }
 
 #[cfg(feature = "hold-times")]
 mod on {
+    use core::cell::Cell;
     use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
     /// By number of the rank: ticks of the longest section.
     static HOLD_TIMES: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
 
-    /// Measures from its making to its end.
+    /// Measures from its making, or its latest lap, to its end.
     #[derive(Debug)]
     pub(crate) struct Stopwatch {
         rank: usize,
-        start: u64,
+        start: Cell<u64>,
     }
 
     impl Stopwatch {
         #[inline(always)]
         pub(crate) fn start(rank: usize) -> Self {
-            Self { rank, start: now() }
+            Self { rank, start: Cell::new(now()) }
+        }
+
+        /// Ends one measurement and begins the next: who holds would let go now, if anybody waited.
+        #[inline(always)]
+        pub(crate) fn lap(&self) {
+            let now = now();
+            HOLD_TIMES[self.rank & 7].fetch_max(now.wrapping_sub(self.start.replace(now)), Relaxed);
         }
     }
 
     impl Drop for Stopwatch {
         #[inline(always)]
         fn drop(&mut self) {
-            HOLD_TIMES[self.rank & 7].fetch_max(now().wrapping_sub(self.start), Relaxed);
+            self.lap();
         }
     }
 

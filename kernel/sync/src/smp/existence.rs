@@ -82,7 +82,7 @@ impl<L: Fair> Existence<L> {
                 wait_for_reader(line, &mut waiting);
             }
         }
-        Exclusive { existence: self, held: Held::new(me), _held_for: Stopwatch::start(ALONE) }
+        Exclusive { existence: self, held: Held::new(me), held_for: Stopwatch::start(ALONE) }
     }
 }
 
@@ -114,7 +114,7 @@ pub struct Shared<'e> {
 pub struct Exclusive<'e, L: Fair> {
     existence: &'e Existence<L>,
     held: Held<'e, rank::Existence>,
-    _held_for: Stopwatch,
+    held_for: Stopwatch,
 }
 
 impl<'e> Shared<'e> {
@@ -135,6 +135,7 @@ impl<'e, L: Fair> Exclusive<'e, L> {
     /// Whether another core waits for this one to end: a long operation should stop and be repeated.
     #[inline(always)]
     pub fn is_awaited(&self) -> bool {
+        self.held_for.lap();
         self.existence.gate.0.is_awaited(self.held.core())
     }
 }

@@ -14,6 +14,7 @@ mod layer;
 mod messages;
 mod probe;
 mod refusals;
+mod secrets;
 mod storms;
 mod walks;
 
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
     isolation::add(&mut tests);
     layer::add(&mut tests);
     probe::add(&mut tests);
+    secrets::add(&mut tests);
     storms::add(&mut tests);
     walks::add(&mut tests);
     iso::add(&mut tests);

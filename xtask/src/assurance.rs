@@ -18,6 +18,7 @@ pub mod cbmc;
 pub mod configuration;
 pub mod coq;
 pub mod disassembly;
+pub mod evidence;
 pub mod html;
 pub mod ledger;
 pub mod mutation;

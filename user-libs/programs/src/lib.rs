@@ -14,6 +14,7 @@ pub mod malice;
 pub mod neighbour;
 pub mod ping;
 pub mod pipeline;
+pub mod secret;
 pub mod simple;
 pub mod storm;
 

@@ -82,7 +82,9 @@ fn concerns(rule: &Rule, placed: &Placed, panics: &BTreeSet<u64>, factory: &mut 
         name => mnemonic(instruction) == name,
     });
     // A register number that is not known could be any.
-    let narrowed = rule.registers.is_empty() || placed.msr.is_none_or(|msr| rule.registers.contains(&msr));
+    let narrowed = placed
+        .msr
+        .is_none_or(|msr| (rule.registers.is_empty() || rule.registers.contains(&msr)) && !rule.except.contains(&msr));
     (named && narrowed) || rule.addresses.iter().any(|range| writes_address(instruction, *range, factory))
 }
 
@@ -115,8 +117,9 @@ pub fn judge(rule: &Rule, code: &[Placed]) -> Verdict {
     for placed in code.iter().filter(|placed| concerns(rule, placed, &panics, &mut factory)) {
         let function = placed.function.as_str();
         if !rule.functions.iter().any(|pattern| allowed(pattern, function)) {
-            let instruction = mnemonic(&placed.instruction);
-            return Err(format!("`{instruction}` at {:#x} in {function}", placed.instruction.ip()));
+            let (instruction, at) = (mnemonic(&placed.instruction), placed.instruction.ip());
+            let register = placed.msr.map(|msr| format!(" of register {msr:#x}")).unwrap_or_default();
+            return Err(format!("`{instruction}`{register} at {at:#x} in {function}"));
         }
         *found.entry(function).or_default() += 1;
     }
@@ -125,8 +128,15 @@ pub fn judge(rule: &Rule, code: &[Placed]) -> Verdict {
             return Err(format!("{pattern} is listed and has none: the list is older than the code"));
         }
     }
-    let count: usize = found.values().sum();
-    Ok(format!("{count} in {} functions, among {} instructions", found.len(), code.len()))
+    let is_written = |msr: u32| code.iter().any(|it| it.msr == Some(msr) && mnemonic(&it.instruction) == "wrmsr");
+    if let Some(msr) = rule.except.iter().find(|msr| !is_written(**msr)) {
+        return Err(format!("register {msr:#x} is listed and never written: the list is older than the code"));
+    }
+    let (count, all) = (found.values().sum::<usize>(), code.len());
+    if !rule.except.is_empty() {
+        return Ok(format!("{count} besides those of {} registers, among {all} instructions", rule.except.len()));
+    }
+    Ok(format!("{count} in {} functions, among {all} instructions", found.len()))
 }
 
 /// Judges the completeness rule: every privileged instruction is named by one of `rules`, and code outside every
@@ -215,6 +225,15 @@ mod tests {
         assert!(judge(&icr, &code("f", &WRITE_ICR[5..])).is_err(), "its register is unknown");
         let other = Rule { registers: vec![0x6e0], ..rule(&["wrmsr"], &[]) };
         assert!(judge(&other, &code("f", &WRITE_ICR)).is_ok());
+    }
+
+    #[test]
+    fn a_register_that_is_not_left_out_is_noticed_and_so_is_one_that_nobody_writes() {
+        let left_out = |registers: &[u32]| Rule { except: registers.to_vec(), ..rule(&["wrmsr"], &[]) };
+        assert!(judge(&left_out(&[0x830]), &code("f", &WRITE_ICR)).is_ok());
+        assert!(judge(&left_out(&[]), &code("f", &WRITE_ICR)).is_err());
+        assert!(judge(&left_out(&[0x830, 0x6e0]), &code("f", &WRITE_ICR)).unwrap_err().contains("never written"));
+        assert!(judge(&left_out(&[0x830]), &code("f", &WRITE_ICR[5..])).is_err(), "its register is unknown");
     }
 
     #[test]

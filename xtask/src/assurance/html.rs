@@ -97,7 +97,7 @@ fn section(text: &mut String, entry: &Entry) {
     item("within", &entry.bound);
     item("check", &entry.command);
     item("said", &entry.note);
-    item("mistakes planted", &entry.mistakes.join("; "));
+    item("mistakes made in the model", &entry.mistakes.join("; "));
     item(if entry.status == Status::Open { "why" } else { "gap" }, &entry.gap);
     item("about", &entry.code.join(", "));
     let _ = writeln!(text, "</dl><small>{} s</small></details>", entry.seconds);
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn every_obligation_is_on_the_page_and_text_is_text() {
         let ledger = Ledger::load().unwrap();
-        let new = |status| move |it| Entry::new(it, status, "a < b & c".into(), Vec::new(), 1.0);
+        let new = |status| move |it| Entry::new(it, status, "a < b & c".into(), 1.0);
         let entries: Vec<_> = ledger.obligations.iter().map(new(Status::Holds)).collect();
         let page = page(&entries, 2.0);
         for entry in &entries {
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn what_was_not_run_looks_like_nothing_else() {
         let ledger = Ledger::load().unwrap();
-        let entries = [Entry::new(&ledger.obligations[0], Status::NotRun, String::new(), Vec::new(), 0.0)];
+        let entries = [Entry::new(&ledger.obligations[0], Status::NotRun, String::new(), 0.0)];
         assert!(page(&entries, 1.0).contains("<span class=\"not-run\" style=\"flex:1\""));
     }
 }

@@ -80,6 +80,9 @@ pub struct Rule {
     /// Narrows `wrmsr` to these registers; their numbers must be constants beside the instruction.
     #[serde(default)]
     pub registers: Vec<u32>,
+    /// Leaves out `wrmsr` to these registers, each of which must be written somewhere.
+    #[serde(default)]
+    pub except: Vec<u32>,
     /// Instructions that name an address in these ranges, first and last.
     #[serde(default)]
     pub addresses: Vec<[u64; 2]>,
@@ -121,7 +124,7 @@ pub enum Check {
         features: Vec<String>,
         /// Test names as Cargo prints them.
         tests: Vec<String>,
-        /// Bugs with which one of the tests must fail; tried with `--full`.
+        /// Bugs with which one of the tests must fail; tried with `--planted`.
         #[serde(default)]
         planted: Vec<Planted>,
     },
@@ -154,7 +157,7 @@ pub enum Check {
         /// The rule.
         #[serde(flatten)]
         rule: Rule,
-        /// Bugs with which it must fail; tried with `--full`.
+        /// Bugs with which it must fail; tried with `--planted`.
         #[serde(default)]
         planted: Vec<Planted>,
     },
@@ -163,7 +166,7 @@ pub enum Check {
         /// Where to begin, and what is listed.
         #[serde(flatten)]
         rule: Stack,
-        /// Bugs with which it must fail; tried with `--full`.
+        /// Bugs with which it must fail; tried with `--planted`.
         #[serde(default)]
         planted: Vec<Planted>,
     },
@@ -179,7 +182,7 @@ pub enum Check {
     Leaf {
         /// Name of the leaf.
         leaf: String,
-        /// Bugs with which it must fail; tried with `--full`.
+        /// Bugs with which it must fail; tried with `--planted`.
         #[serde(default)]
         planted: Vec<Planted>,
     },
@@ -199,14 +202,17 @@ impl Check {
         }
     }
 
-    /// The mistakes that the check must find, in words; `slow` ones, for which programs are compiled again, too.
-    pub fn mistakes(&self, slow: bool) -> Vec<String> {
+    /// The mistakes in its model that the check must find whenever it runs, in words.
+    pub fn mutants(&self) -> &[Mutant] {
         match self {
-            Self::Coq { mutants, .. } | Self::Spin { mutants, .. } => mutants.iter().map(|it| it.why.clone()).collect(),
-            Self::Proof { .. } => self.planted().iter().map(|it| it.why.clone()).collect(),
-            _ if slow => self.planted().iter().map(|it| it.why.clone()).collect(),
-            _ => Vec::new(),
+            Self::Coq { mutants, .. } | Self::Spin { mutants, .. } => mutants,
+            _ => &[],
         }
+    }
+
+    /// The theorems whose assumptions it prints.
+    pub fn theorems(&self) -> &[String] {
+        if let Self::Coq { theorems, .. } = self { theorems } else { &[] }
     }
 
     /// The strongest evidence that a check of this kind can be.
@@ -242,6 +248,9 @@ pub struct Obligation {
     /// The code it is about: paths from the root.
     #[serde(default)]
     pub code: Vec<String>,
+    /// The obligations that it rests on, by id.
+    #[serde(default)]
+    pub rests_on: Vec<String>,
     /// What shows it; none if it is open.
     pub check: Option<Check>,
 }
@@ -281,6 +290,10 @@ impl Ledger {
         for obligation in &ledger.obligations {
             obligation.judge().with_context(|| format!("obligation {}", obligation.id))?;
             ensure!(ids.insert(&obligation.id), "obligation {} is there twice", obligation.id);
+        }
+        for obligation in &ledger.obligations {
+            let unknown = obligation.rests_on.iter().find(|id| !ids.contains(id));
+            ensure!(unknown.is_none(), "obligation {} rests on {unknown:?}, which is not there", obligation.id);
         }
         Ok(ledger)
     }
@@ -391,6 +404,13 @@ mod tests {
         assert!(refused(&CLAIM.replace("\"R\"", "\"open\"")).contains("claims nothing"));
         assert!(refused(&CLAIM.replace("level = 1", "level = 8")).contains("no level 8"));
         assert!(refused(&CLAIM.replace("gap = \"g\"", "gap = \"\"")).contains("names no gap"));
+    }
+
+    #[test]
+    fn what_a_claim_rests_on_is_there() {
+        let resting = CLAIM.replace("level = 1", "level = 1\nrests_on = [\"L1-y\"]");
+        assert!(refused(&resting).contains("rests on"));
+        assert!(Ledger::parse(&(CLAIM.replace("L1-x", "L1-y") + &resting)).is_ok());
     }
 
     #[test]

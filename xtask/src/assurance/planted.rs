@@ -5,12 +5,12 @@
 
 use crate::workspace::{root, skerry_dir};
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A realistic mistake: a replacement in one file.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Planted {
     /// What the mistake is.
@@ -32,6 +32,39 @@ impl Planted {
         let found = text.matches(&self.from).count();
         ensure!(found == 1, "`{}` occurs {found} times in {}", self.from, self.file);
         Ok(text.replace(&self.from, &self.to))
+    }
+}
+
+/// A planted bug that a check found.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Caught {
+    /// The obligation whose check it was.
+    pub id: String,
+    /// The bug.
+    pub bug: Planted,
+    /// What the check said.
+    pub said: String,
+}
+
+impl Caught {
+    /// Reads what is kept at `path`; nothing is if there is no such file.
+    ///
+    /// # Errors
+    /// When the file is not as expected.
+    pub fn load(path: &Path) -> Result<Vec<Self>> {
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        serde_json::from_slice(&fs::read(path)?).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// Adds what was `new`ly found to what is `kept`. An older finding of the same bug by the same check goes.
+    pub fn merge(kept: Vec<Self>, new: &[Self]) -> Vec<Self> {
+        let renewed = |old: &Self| new.iter().any(|new| new.id == old.id && new.bug.why == old.bug.why);
+        let mut all: Vec<_> = kept.into_iter().filter(|old| !renewed(old)).chain(new.iter().cloned()).collect();
+        all.sort_by(|one, other| (&one.id, &one.bug.why).cmp(&(&other.id, &other.bug.why)));
+        all
     }
 }
 
@@ -121,6 +154,16 @@ mod tests {
         assert_eq!(bug.applied("if a < b {").unwrap(), "if a <= b {");
         assert!(bug.applied("if a > b {").is_err());
         assert!(bug.applied("a < b; a < b").is_err());
+    }
+
+    #[test]
+    fn a_new_finding_replaces_an_old_one_of_the_same_bug() {
+        let caught = |id: &str, from: &str| {
+            let bug = Planted { why: "w".into(), file: "f".into(), from: from.into(), to: "b".into() };
+            Caught { id: id.into(), bug, said: String::new() }
+        };
+        let merged = Caught::merge(vec![caught("L1-b", "old"), caught("L1-c", "a")], &[caught("L1-b", "new")]);
+        assert_eq!(merged, [caught("L1-b", "new"), caught("L1-c", "a")]);
     }
 
     #[test]

@@ -58,8 +58,12 @@ pub struct Entry {
     pub gap: String,
     /// The code it is about.
     pub code: Vec<String>,
-    /// Planted mistakes that its check was given, and found if it holds.
+    /// Mistakes in its model that its check was given, and found if it holds.
     pub mistakes: Vec<String>,
+    /// The obligations that it rests on.
+    pub rests_on: Vec<String>,
+    /// Theorems whose assumptions its check printed; if it holds there are none.
+    pub theorems: Vec<String>,
 }
 
 /// The command that repeats a check by hand.
@@ -87,21 +91,24 @@ fn command(check: &Check) -> String {
 }
 
 impl Entry {
-    /// The entry of `obligation`, whose check was given `mistakes` to find.
-    pub fn new(obligation: &Obligation, status: Status, note: String, mistakes: Vec<String>, seconds: f64) -> Self {
+    /// The entry of `obligation`.
+    pub fn new(obligation: &Obligation, status: Status, note: String, seconds: f64) -> Self {
+        let check = obligation.check.as_ref();
         Self {
             id: obligation.id.clone(),
             level: obligation.level,
             class: obligation.class.to_string(),
             status,
             bound: obligation.bound.clone(),
-            command: obligation.check.as_ref().map(command).unwrap_or_default(),
+            command: check.map(command).unwrap_or_default(),
             seconds: (seconds * 10.0).round() / 10.0,
             statement: obligation.statement.trim().to_owned(),
             note,
             gap: obligation.gap.trim().to_owned(),
             code: obligation.code.clone(),
-            mistakes,
+            mistakes: check.map(Check::mutants).unwrap_or_default().iter().map(|it| it.why.clone()).collect(),
+            rests_on: obligation.rests_on.clone(),
+            theorems: check.map(Check::theorems).unwrap_or_default().to_vec(),
         }
     }
 }
@@ -170,8 +177,8 @@ mutants, changes of a definition or hypothesis that must break a proof: a file w
 proof breaks does not say why; so each file also refutes its property for the broken design, and ends with a concrete,\n\
 non-trivial system that meets its hypotheses.\n";
 
-/// The report for people.
-pub fn markdown(entries: &[Entry], seconds: f64) -> String {
+/// The report for people; `evidence` is what stands between the ladder and the entries.
+pub fn markdown(entries: &[Entry], seconds: f64, evidence: &str) -> String {
     let mut text = HEAD.to_owned();
     // Writing into a string cannot fail.
     let _ = writeln!(text, "\n## The ladder\n\n| level | | state |\n|---|---|---|");
@@ -191,34 +198,32 @@ pub fn markdown(entries: &[Entry], seconds: f64) -> String {
     if let Some(gap) = first_gap(entries) {
         let _ = writeln!(text, "\nThe first gap from below is **{}** ({}): {}", gap.id, gap.status, gap.gap);
     }
-    mistakes(&mut text, entries);
+    text += evidence;
     for level in 1..=LEVELS {
         let _ = writeln!(text, "\n<a id=\"level-{level}\"></a>\n\n## Level {level}: {}", title(level));
         for entry in entries.iter().filter(|entry| entry.level == level) {
-            section(&mut text, entry);
+            section(&mut text, entry, entries);
         }
     }
     text
 }
 
-/// Which check found which planted mistake.
-fn mistakes(text: &mut String, entries: &[Entry]) {
-    let found = || entries.iter().filter(|entry| entry.status == Status::Holds && !entry.mistakes.is_empty());
-    let count: usize = found().map(|entry| entry.mistakes.len()).sum();
-    let _ =
-        writeln!(text, "\n## Planted mistakes\n\n{count} mistakes were planted in this run, one at a time, in copies");
-    let _ = writeln!(text, "of the code or of a model. Each was found, at the level that should find it.\n");
-    let _ = writeln!(text, "| level | mistake | found by |\n|---|---|---|");
-    for entry in found() {
-        for mistake in &entry.mistakes {
-            let _ = writeln!(text, "| {} | {mistake} | {} ({}) |", entry.level, entry.id, entry.class);
-        }
-    }
+/// The class of an entry and what came of it.
+fn claim(entry: &Entry) -> String {
+    if entry.status == Status::Open { "open".to_owned() } else { format!("{}, {}", entry.class, entry.status) }
 }
 
-fn section(text: &mut String, entry: &Entry) {
-    let claim =
-        if entry.status == Status::Open { "open".to_owned() } else { format!("{}, {}", entry.class, entry.status) };
+/// What `entry` rests on, each with its class and what came of it; nothing is said of what was not part of the run.
+fn foundations(entry: &Entry, entries: &[Entry]) -> String {
+    let found = |id: &String| entries.iter().find(|entry| entry.id == *id);
+    let ids = entry.rests_on.iter();
+    ids.map(|id| found(id).map_or_else(|| id.clone(), |found| format!("{id} ({})", claim(found))))
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+fn section(text: &mut String, entry: &Entry, entries: &[Entry]) {
+    let claim = claim(entry);
     let _ = writeln!(text, "\n### {} ({claim})\n\n{}\n", entry.id, entry.statement);
     let mut item = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -231,6 +236,7 @@ fn section(text: &mut String, entry: &Entry) {
     }
     item("said", &entry.note);
     item(if entry.status == Status::Open { "why" } else { "gap" }, &entry.gap);
+    item("rests on", &foundations(entry, entries));
     let code: Vec<_> = entry.code.iter().map(|path| format!("[{path}](../{path})")).collect();
     item("about", &code.join(", "));
 }
@@ -244,7 +250,7 @@ mod tests {
         let ledger = Ledger::load().unwrap();
         let entry = |obligation: &Obligation| {
             let status = if obligation.check.is_some() { Status::Holds } else { Status::Open };
-            Entry::new(obligation, status, String::new(), vec!["a mistake".into()], 1.0)
+            Entry::new(obligation, status, String::new(), 1.0)
         };
         ledger.obligations.iter().map(entry).collect()
     }
@@ -270,7 +276,7 @@ mod tests {
     #[test]
     fn both_reports_name_every_obligation() {
         let entries = entries();
-        let (json, markdown) = (json(&entries).unwrap(), markdown(&entries, 1.0));
+        let (json, markdown) = (json(&entries).unwrap(), markdown(&entries, 1.0, ""));
         for entry in &entries {
             assert!(json.contains(&format!("\"{}\"", entry.id)) && markdown.contains(&entry.id), "{}", entry.id);
         }

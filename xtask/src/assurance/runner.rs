@@ -4,7 +4,7 @@
 use super::cbmc::{self, Harnesses};
 use super::disassembly::{Placed, disassemble};
 use super::ledger::{Check, Ledger, Obligation, Pace, Rule};
-use super::planted::{Copy, Planted};
+use super::planted::{Caught, Copy, Planted};
 use super::report::{Entry, Status};
 use super::solver::{self, Verdicts};
 use super::stack::{self, Words};
@@ -30,10 +30,21 @@ pub enum Extent {
     Full,
 }
 
+/// Whether bugs are planted in the code, to see that checks find them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bugs {
+    /// Only where the check is a proof: a proof that no bug breaks is none.
+    OfProofs,
+    /// All; each means compiling again.
+    All,
+}
+
 /// Runs checks and remembers what they share.
 pub struct Runner<'a> {
     ledger: &'a Ledger,
     extent: Extent,
+    bugs: Bugs,
+    caught: Vec<Caught>,
     packages: BTreeMap<String, Passed>,
     artifacts: Option<Artifacts>,
     release: Option<Artifacts>,
@@ -78,10 +89,12 @@ fn outcome(verdict: Result<String, String>) -> Outcome {
 
 impl<'a> Runner<'a> {
     /// A runner that has run nothing.
-    pub fn new(ledger: &'a Ledger, extent: Extent) -> Self {
+    pub fn new(ledger: &'a Ledger, extent: Extent, bugs: Bugs) -> Self {
         Self {
             ledger,
             extent,
+            bugs,
+            caught: Vec::new(),
             packages: BTreeMap::new(),
             artifacts: None,
             release: None,
@@ -99,9 +112,18 @@ impl<'a> Runner<'a> {
             // A check that could not be carried out shows nothing; it is certainly no pass.
             Some(check) => self.check(check).unwrap_or_else(|error| (Status::Fails, format!("{error:#}"))),
         };
-        let slow = self.extent == Extent::Full;
-        let mistakes = obligation.check.as_ref().map(|check| check.mistakes(slow)).unwrap_or_default();
-        Entry::new(obligation, status, note, mistakes, started.elapsed().as_secs_f64())
+        // Checks do not know whose they are.
+        self.caught.iter_mut().filter(|caught| caught.id.is_empty()).for_each(|it| it.id.clone_from(&obligation.id));
+        Entry::new(obligation, status, note, started.elapsed().as_secs_f64())
+    }
+
+    /// Planted bugs that were found so far.
+    pub fn caught(&self) -> &[Caught] {
+        &self.caught
+    }
+
+    fn found(&mut self, bug: &Planted, said: impl Into<String>) {
+        self.caught.push(Caught { id: String::new(), bug: bug.clone(), said: said.into() });
     }
 
     fn check(&mut self, check: &Check) -> Result<Outcome> {
@@ -109,15 +131,17 @@ impl<'a> Runner<'a> {
             Check::Cargo { package, features, tests, planted } => {
                 let verdict = judge_tests(self.package(package, features)?, tests);
                 let Ok(note) = verdict else { return Ok(outcome(verdict)) };
-                if self.extent == Extent::Quick || planted.is_empty() {
+                if self.bugs == Bugs::OfProofs || planted.is_empty() {
                     return Ok((Status::Holds, note));
                 }
                 let copy = Copy::of_the_tree()?;
                 for bug in planted {
                     let passed = copy.plant(bug, |tree| test(package, features, Some(tree)))?;
-                    if !tests.iter().any(|name| judge_tests(&passed, std::slice::from_ref(name)).is_err()) {
+                    let verdict = |name| judge_tests(&passed, std::slice::from_ref(name)).err();
+                    let Some(failed) = tests.iter().find_map(verdict) else {
                         return Ok((Status::Fails, format!("planted bug `{}` is not found", bug.why)));
-                    }
+                    };
+                    self.found(bug, failed);
                 }
                 Ok((Status::Holds, format!("{note}; {} planted bugs found", planted.len())))
             }
@@ -155,7 +179,11 @@ impl<'a> Runner<'a> {
                     self.proofs = Some((Harnesses::build(&root())?, Copy::of_the_tree()?));
                 }
                 let (harnesses, copy) = self.proofs.as_ref().context("just built")?;
-                Ok(outcome(cbmc::judge(harnesses, copy, harness, planted)?))
+                let verdict = cbmc::judge(harnesses, copy, harness, planted)?;
+                if verdict.is_ok() {
+                    planted.iter().for_each(|bug| self.found(bug, "a value for which the claim fails"));
+                }
+                Ok(outcome(verdict))
             }
             Check::Separation => {
                 let places = [systems_dir(), root().join("tests/systems")];
@@ -214,7 +242,7 @@ impl<'a> Runner<'a> {
             }
         };
         let Ok(note) = verdict else { return Ok(outcome(verdict)) };
-        if self.extent == Extent::Quick || planted.is_empty() {
+        if self.bugs == Bugs::OfProofs || planted.is_empty() {
             return Ok((Status::Holds, note));
         }
         let copy = Copy::of_the_tree()?;
@@ -228,8 +256,9 @@ impl<'a> Runner<'a> {
                 _ => Code::read(&elf)?.judge(check, self.ledger),
             };
             // A list that no longer fits is no sign of the bug.
-            if verdict.is_ok() || verdict.is_err_and(|why| why.contains("older than the code")) {
-                return Ok((Status::Fails, format!("planted bug `{}` is not found", bug.why)));
+            match verdict {
+                Err(why) if !why.contains("older than the code") => self.found(bug, why),
+                _ => return Ok((Status::Fails, format!("planted bug `{}` is not found", bug.why))),
             }
         }
         Ok((Status::Holds, format!("{note}; {} planted bugs found", planted.len())))
@@ -265,7 +294,8 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// Runs the tests of a package: of this tree, or of a copy with what was planted in it.
+/// Runs the tests of a package: of this tree, or of a copy with what was planted in it. A test that ended its process, or is
+/// behind one that did, is not among the results.
 fn test(package: &str, features: &[String], copy: Option<&Path>) -> Result<Passed> {
     let mut command = cargo();
     command.args(["test", "--no-fail-fast", "-p", package, "--features", &features.join(",")]);

@@ -5,10 +5,12 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::process::ExitCode;
 use std::time::Instant;
+use xtask::assurance::evidence::{Kept, caught_path};
 use xtask::assurance::html;
 use xtask::assurance::ledger::{LEVELS, Ledger};
+use xtask::assurance::planted::Caught;
 use xtask::assurance::report::{self, Entry, Status};
-use xtask::assurance::runner::{Extent, Runner};
+use xtask::assurance::runner::{Bugs, Extent, Runner};
 use xtask::assurance::toolbox;
 use xtask::workspace;
 
@@ -21,6 +23,10 @@ pub struct Arguments {
     /// The slow checks too; a claim that was not run is then a failure.
     #[arg(long)]
     full: bool,
+    /// Also plant each listed bug in a copy of the tree, and see its check fail: an hour. What was found is kept in
+    /// tests/assurance/caught.json, which the report shows.
+    #[arg(long)]
+    planted: bool,
     /// First fetch the tools that this machine lacks.
     #[arg(long)]
     install: bool,
@@ -39,7 +45,9 @@ pub fn assure(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.install {
         toolbox::install()?;
     }
-    let mut runner = Runner::new(&ledger, if arguments.full { Extent::Full } else { Extent::Quick });
+    let extent = if arguments.full { Extent::Full } else { Extent::Quick };
+    let bugs = if arguments.planted { Bugs::All } else { Bugs::OfProofs };
+    let mut runner = Runner::new(&ledger, extent, bugs);
     let mut entries: Vec<Entry> = Vec::new();
     for obligation in &ledger.obligations {
         let wanted = arguments.only.as_ref().is_none_or(|part| obligation.id.contains(part));
@@ -53,7 +61,12 @@ pub fn assure(arguments: &Arguments) -> Result<ExitCode> {
     ladder(&entries, arguments.level);
     let directory = workspace::target_dir().join("assurance");
     std::fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    let page = report::markdown(&entries, seconds);
+    let mut kept = Kept::load()?;
+    kept.caught = Caught::merge(kept.caught, runner.caught());
+    if arguments.planted {
+        std::fs::write(caught_path(), serde_json::to_string_pretty(&kept.caught)? + "\n")?;
+    }
+    let page = report::markdown(&entries, seconds, &kept.markdown(&ledger, &entries));
     std::fs::write(directory.join("report.json"), report::json(&entries)?)?;
     std::fs::write(directory.join("report.md"), &page)?;
     std::fs::write(directory.join("index.html"), html::page(&entries, seconds))?;

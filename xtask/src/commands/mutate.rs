@@ -33,7 +33,7 @@ pub fn mutate(arguments: &Arguments) -> Result<ExitCode> {
         }
     })?;
     let outcome = Outcome::of(&fates, &explanations);
-    println!("{}", outcome.markdown());
+    println!("{}\n{}", outcome.scores_markdown(), outcome.survivors_markdown());
     for stale in &outcome.stale {
         println!("explains nothing any more: {stale}");
     }

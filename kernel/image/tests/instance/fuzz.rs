@@ -56,6 +56,25 @@ fn random_system_calls_break_no_invariant() {
     }
 }
 
+/// The other end of a channel may write into it at any moment. No memory is behind the channel here: if the kernel looked
+/// into it, whatever for, this process would end.
+#[test]
+fn what_a_kernel_does_depends_on_no_channel() {
+    let mut of_channels = 0;
+    for seed in 1..9 {
+        let mut run = Run::beside_a_channel(Random::of_seed(seed));
+        for _ in 0..400 {
+            if run.is_over() {
+                break;
+            }
+            run.step();
+        }
+        run.system.audit_now();
+        of_channels += run.about_channels;
+    }
+    assert!(of_channels > 50, "only {of_channels} system calls were about memory of a channel");
+}
+
 #[test]
 fn a_script_of_choices_ends_and_repeats() {
     let script: Vec<u8> = (0..=255).cycle().take(1500).collect();

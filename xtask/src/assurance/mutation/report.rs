@@ -151,16 +151,22 @@ impl Outcome {
         outcome
     }
 
-    /// As a table and a list, in Markdown.
-    pub fn markdown(&self) -> String {
+    /// The scores as a table, in Markdown.
+    pub fn scores_markdown(&self) -> String {
         let mut page =
             String::from("| layer | mutants | noticed | score | without harmless ones |\n|---|--:|--:|--:|--:|\n");
         for (layer, score) in &self.scores {
             let (raw, adjusted) = (score.raw(), score.adjusted());
             let Score { mutants, noticed, .. } = score;
+            // Writing into a string cannot fail.
             let _ = writeln!(page, "| `{layer}` | {mutants} | {noticed} | {raw:.1} % | {adjusted:.1} % |");
         }
-        page.push('\n');
+        page
+    }
+
+    /// The survivors as a list, in Markdown.
+    pub fn survivors_markdown(&self) -> String {
+        let mut page = String::new();
         for Survivor { mutant, reached, reason, why } in &self.survivors {
             let Mutant { file, line, function, from, to, .. } = mutant;
             let known = match reason {
@@ -168,7 +174,7 @@ impl Outcome {
                 None if *reached => "not explained".to_string(),
                 None => "not explained; no test comes by".to_string(),
             };
-            let from: String = from.chars().take(60).collect();
+            let from: String = from.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
             let _ = writeln!(page, "* `{file}:{line}` `{function}`: `{from}` {to} — {known}");
         }
         page

@@ -35,6 +35,8 @@ pub struct Run {
     pub last: String,
     /// Invocations by label: (done, refused).
     pub counts: BTreeMap<u64, (u64, u64)>,
+    /// System calls that named memory of a channel.
+    pub about_channels: u64,
 }
 
 impl Run {
@@ -45,6 +47,21 @@ impl Run {
 
     /// A run over `cores` cores: the threads are spread, and at each step some core acts.
     pub fn on_cores(cores: usize, random: Random) -> Self {
+        let (system, first) = Self::prepared(cores);
+        Self::begun(system, first, random)
+    }
+
+    /// A run on one core that has memory of a channel too: as frames, as part of one, and as untyped memory.
+    pub fn beside_a_channel(random: Random) -> Self {
+        let (system, first) = Self::prepared(1);
+        let channel = system.device_untyped();
+        system.make_from(channel, ObjectType::Page4K, 0, 6);
+        system.make_from(channel, ObjectType::Untyped, 12, 2);
+        system.copy(system.make_from(channel, ObjectType::Untyped, 16, 1));
+        Self::begun(system, first, random)
+    }
+
+    fn prepared(cores: usize) -> (System, u64) {
         let system = System::with(Options { slice_bytes: 4 << 20, cores, ..Options::default() });
         system.audit_never();
         let untyped = system.make(ObjectType::Untyped, 18);
@@ -97,6 +114,10 @@ impl Run {
         let ports = system.fresh();
         system.invoke(slot::PORTS, X86IOPortControlIssue, &[0x3f8, 0x3fa, ports, 64], &[slot::CNODE]).ok();
         system.copy(untyped);
+        (system, first)
+    }
+
+    fn begun(system: System, first: u64, random: Random) -> Self {
         system.step_back();
         system.audit_now();
         Self {
@@ -108,6 +129,7 @@ impl Run {
             deadline: None,
             last: String::new(),
             counts: BTreeMap::new(),
+            about_channels: 0,
         }
     }
 
@@ -300,6 +322,10 @@ impl Run {
         if self.traced {
             eprintln!("{}", self.last);
         }
+        let named = caps.iter().copied().chain([cptr]).filter(|&cptr| cptr < self.first + POOL);
+        let is_of_channel = |cap: Cap| matches!(cap.kind(), Kind::Frame | Kind::Untyped) && cap.is_device();
+        self.about_channels +=
+            u64::from(is_usual && named.into_iter().any(|cptr| is_of_channel(self.system.cap(cptr))));
         let ended = self.system.raw(number);
         if number == -1 && ended == Ended::Over && self.system.current() == thread {
             let success = MessageInfo::from_word(context.get(Register::Rsi)).label() == 0;

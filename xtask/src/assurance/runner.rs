@@ -136,7 +136,7 @@ impl<'a> Runner<'a> {
                 }
                 let copy = Copy::of_the_tree()?;
                 for bug in planted {
-                    let passed = copy.plant(bug, |tree| test(package, features, Some(tree)))?;
+                    let passed = copy.plant(bug, |tree| test(package, features, tests, Some(tree)))?;
                     let verdict = |name| judge_tests(&passed, std::slice::from_ref(name)).err();
                     let Some(failed) = tests.iter().find_map(verdict) else {
                         return Ok((Status::Fails, format!("planted bug `{}` is not found", bug.why)));
@@ -200,7 +200,7 @@ impl<'a> Runner<'a> {
     fn package(&mut self, package: &str, features: &[String]) -> Result<&Passed> {
         let key = format!("{package} {}", features.join(","));
         if !self.packages.contains_key(&key) {
-            let passed = test(package, features, None)?;
+            let passed = test(package, features, &named(self.ledger, package, features), None)?;
             self.packages.insert(key.clone(), passed);
         }
         self.packages.get(&key).context("just run")
@@ -294,11 +294,24 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// Runs the tests of a package: of this tree, or of a copy with what was planted in it. A test that ended its process, or is
-/// behind one that did, is not among the results.
-fn test(package: &str, features: &[String], copy: Option<&Path>) -> Result<Passed> {
+/// The tests of a package that the ledger names.
+fn named(ledger: &Ledger, package: &str, features: &[String]) -> Vec<String> {
+    let checks = ledger.obligations.iter().filter_map(|obligation| obligation.check.as_ref());
+    let of_package = checks.filter_map(|check| match check {
+        Check::Cargo { package: other, features: theirs, tests, .. } => {
+            (other == package && theirs == features).then_some(tests)
+        }
+        _ => None,
+    });
+    of_package.flatten().cloned().collect()
+}
+
+/// Runs tests of a package, those `wanted` at least: of this tree, or of a copy with what was planted in it. A test that
+/// ended its process, or is behind one that did, is not among the results.
+fn test(package: &str, features: &[String], wanted: &[String], copy: Option<&Path>) -> Result<Passed> {
     let mut command = cargo();
-    command.args(["test", "--no-fail-fast", "-p", package, "--features", &features.join(",")]);
+    command.args(["test", "--no-fail-fast", "-p", package, "--features", &features.join(","), "--"]);
+    command.args(wanted.iter().map(|name| name.trim_end_matches('*')));
     if let Some(tree) = copy {
         command.current_dir(tree).env("CARGO_TARGET_DIR", skerry_dir()?.join("planted-target"));
     }

@@ -64,6 +64,12 @@ impl Reply {
         self.next.get() == head(context)
     }
 
+    /// Whether it is in no chain: nobody's time was donated with it.
+    #[inline(always)]
+    pub fn is_single(&self) -> bool {
+        self.next.get() == 0 && self.previous.get().is_none()
+    }
+
     /// Sets the next newer element.
     #[inline(always)]
     pub fn set_next(&self, next: Chain) {

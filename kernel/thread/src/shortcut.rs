@@ -73,17 +73,36 @@ impl Threads<'_> {
     /// thread; `None` if that is not so, or not simple.
     #[inline(always)]
     pub fn preempts_at_once(&self, current: Ref<Tcb>, thread: Ref<Tcb>) -> Option<Turn> {
-        let context = thread.sched_context.get()?;
-        // A blocked thread is not in the release queue (T7).
-        let simple = context.is_active() && context.is_round_robin() && self.is_here(thread);
-        if !simple
-            || thread.domain.get() != self.core.domain.get()
+        let context = self.own_slice(thread)?;
+        if thread.domain.get() != self.core.domain.get()
             || thread.priority.get() <= current.priority.get()
             || !self.can_run_at_once(thread)
         {
             return None;
         }
         Some(Turn { context, elapsed: self.elapsed_at_once(self.machine.now(), context)? })
+    }
+
+    /// The turn of `thread`, which is blocked and [runs next](Self::runs_next), on its own time when the current thread, which
+    /// is not the idle one, blocks; `None` if it has no time of its own, or that is not simple.
+    #[inline(always)]
+    pub fn own_turn(&self, thread: Ref<Tcb>) -> Option<Turn> {
+        let context = self.own_slice(thread)?;
+        Some(Turn { context, elapsed: self.elapsed_at_once(self.machine.now(), context)? })
+    }
+
+    /// The round-robin context of `thread`, which is blocked.
+    #[inline(always)]
+    fn own_slice(&self, thread: Ref<Tcb>) -> Option<Ref<SchedContext>> {
+        let context = thread.sched_context.get()?;
+        // A blocked thread is not in the release queue (T7).
+        (context.is_active() && context.is_round_robin() && self.is_here(thread)).then_some(context)
+    }
+
+    /// Takes it, but for running the thread; the current thread was blocked.
+    #[inline(always)]
+    pub fn take_own_turn(&self, turn: Turn) {
+        self.change_round_robin(turn.context, turn.elapsed);
     }
 
     /// Does it, but for running the thread: `current` waits in front of its equals.

@@ -3,6 +3,7 @@
 //! One way each, as seL4's benchmark defines it: a call is from before `Call` in the client until `ReplyRecv` has
 //! returned in the server; a reply from before `ReplyRecv` in the server until `Call` has returned in the client. The
 //! server has no time of its own: it runs on the client's scheduling context, which the call lends and the reply returns.
+//! Except where the id says `active`: there either end runs on its own.
 
 use crate::run::Out;
 use crate::stage::{Actor, Faults, PROPS, Place, Role, Stage, finish};
@@ -20,16 +21,20 @@ const ABOVE: u8 = 101;
 
 /// All of them.
 pub fn measure(stage: &mut Stage, out: &mut Out<'_>) -> Result<(), RootError> {
-    for (place, words, call, reply) in [
-        (Place::Same, 0, "ipc.call.same", "ipc.replyrecv.same"),
-        (Place::Other, 0, "ipc.call.other", "ipc.replyrecv.other"),
-        (Place::Other, 4, "ipc.call.4", "ipc.replyrecv.4"),
-        (Place::Other, 10, "ipc.call.10", "ipc.replyrecv.10"),
+    for (place, words, time, call, reply) in [
+        (Place::Same, 0, Time::Lent, "ipc.call.same", "ipc.replyrecv.same"),
+        (Place::Other, 0, Time::Lent, "ipc.call.other", "ipc.replyrecv.other"),
+        (Place::Other, 4, Time::Lent, "ipc.call.4", "ipc.replyrecv.4"),
+        (Place::Other, 10, Time::Lent, "ipc.call.10", "ipc.replyrecv.10"),
+        (Place::Other, 0, Time::Own, "ipc.call.active", "ipc.replyrecv.active"),
+        (Place::Other, 10, Time::Own, "ipc.call.10.active", "ipc.replyrecv.10.active"),
     ] {
         stage.fresh_props(words)?;
         let server = stage.start(actor(Role::Server, place, EVEN, serve))?;
         stage.wait();
-        server.make_passive()?;
+        if time == Time::Lent {
+            server.make_passive()?;
+        }
         let client = stage.start(actor(Role::Client, Place::Same, EVEN, call_often))?;
         stage.wait();
         client.stop()?;
@@ -46,6 +51,15 @@ pub fn measure(stage: &mut Stage, out: &mut Out<'_>) -> Result<(), RootError> {
     server.stop()?;
     out.runs("ipc.send.other", |run| SERVER.end(run) - CLIENT.start(run));
     Ok(())
+}
+
+/// Whose time a server runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Time {
+    /// Its client's.
+    Lent,
+    /// Its own.
+    Own,
 }
 
 fn actor(role: Role, place: Place, priority: u8, entry: extern "C" fn() -> !) -> Actor {

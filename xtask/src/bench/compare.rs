@@ -1,6 +1,7 @@
 //! Against a baseline: what got worse, what got better. Tests: below.
 
-use super::figures::{Figure, INSTRUCTIONS};
+use super::figures::{ELF, Figure, ICOUNT, INSTRUCTIONS};
+use super::lockstep::LOCKSTEP;
 
 /// Part of a figure by which it may grow unnoticed: one fiftieth, 2 %.
 const TOLERANCE: u64 = 50;
@@ -23,11 +24,7 @@ fn watched(figure: &Figure) -> bool {
 pub fn compare(baseline: &[Figure], now: &[Figure]) -> Comparison {
     let mut comparison = Comparison::default();
     for old in baseline.iter().filter(|figure| watched(figure)) {
-        let same = |new: &&Figure| {
-            (&new.id, &new.configuration, &new.engine, new.cores)
-                == (&old.id, &old.configuration, &old.engine, old.cores)
-        };
-        let Some(new) = now.iter().find(same) else {
+        let Some(new) = find(now, old) else {
             comparison.worse.push(format!("{} is not measured any more", old.id));
             continue;
         };
@@ -42,10 +39,44 @@ pub fn compare(baseline: &[Figure], now: &[Figure]) -> Comparison {
     comparison
 }
 
+/// Compares like [`compare`], but what no clock had a part in must be exactly the same: counted instructions, sizes, and
+/// what ran in lockstep.
+pub fn compare_exactly(baseline: &[Figure], now: &[Figure]) -> Comparison {
+    let mut comparison = Comparison::default();
+    for old in baseline.iter().filter(|figure| [ICOUNT, ELF, LOCKSTEP].contains(&figure.engine.as_str())) {
+        let value = |figure: &Figure| (figure.median, figure.min, figure.max, figure.samples);
+        let name = format!("{} ({}, {}, cores: {})", old.id, old.configuration, old.engine, old.cores);
+        match find(now, old) {
+            None => comparison.worse.push(format!("{name} is not measured any more")),
+            Some(new) if value(new) != value(old) => {
+                comparison.worse.push(format!("{name}: {:?} -> {:?}", value(old), value(new)));
+            }
+            Some(_) => {}
+        }
+    }
+    comparison
+}
+
+/// The figure of `figures` that measures the same as `wanted`.
+fn find<'a>(figures: &'a [Figure], wanted: &Figure) -> Option<&'a Figure> {
+    let key = |figure: &Figure| (figure.id.clone(), figure.configuration.clone(), figure.engine.clone(), figure.cores);
+    figures.iter().find(|figure| key(figure) == key(wanted))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::figures::{BYTES, ICOUNT};
+    use crate::bench::figures::BYTES;
+
+    #[test]
+    fn exactly_means_that_no_count_differs() {
+        let host = |value| Figure::single("ring", "host-criterion", INSTRUCTIONS, value);
+        let old = [figure("a", 1000), figure("b", 7), host(5)];
+        assert_eq!(compare_exactly(&old, &[figure("a", 1000), figure("b", 7), host(6)]), Comparison::default());
+        let less = compare_exactly(&old, &[figure("a", 999)]);
+        assert_eq!(less.worse.len(), 2, "{less:?}");
+        assert!(less.worse[1].ends_with("is not measured any more"));
+    }
 
     fn figure(id: &str, value: u64) -> Figure {
         Figure::single(id, ICOUNT, INSTRUCTIONS, value)

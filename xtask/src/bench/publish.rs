@@ -33,6 +33,7 @@ fn sections(figures: &[Figure]) -> Vec<(&'static str, String)> {
     let mut sections = Vec::new();
     if has(INSTRUCTIONS) {
         sections.push(("operations", report::operations(figures)));
+        sections.push(("same binary", report::same_binary()));
     }
     if has(BYTES) {
         sections.push(("footprint", report::footprint(figures)));
@@ -59,7 +60,8 @@ mod tests {
     use super::*;
     use crate::bench::figures::ICOUNT;
 
-    const PAGE: &str = "a\n<!-- measured: operations -->\nold\n<!-- end: operations -->\nb\n<!-- measured: scaling -->\n\
+    const PAGE: &str = "a\n<!-- measured: operations -->\nold\n<!-- end: operations -->\nb\n\
+                        <!-- measured: same binary -->\n<!-- end: same binary -->\n<!-- measured: scaling -->\n\
                         kept\n<!-- end: scaling -->\n";
 
     #[test]
@@ -82,7 +84,7 @@ mod tests {
     fn the_page_of_this_repository_has_every_mark() {
         let page = crate::workspace::root().join("docs/performance.md");
         let text = std::fs::read_to_string(page).unwrap();
-        for name in ["operations", "footprint", "rings", "scaling"] {
+        for name in ["operations", "same binary", "footprint", "rings", "scaling"] {
             replace(&text, name, "").unwrap();
         }
     }

@@ -21,6 +21,15 @@ own suite does. Not included, since the engine charges nothing for it: caches, T
 Skerry's servers and fault handlers are passive (they run on the caller's time), priorities are equal unless the row says \
 otherwise.";
 
+/// Whence the second table comes, in words.
+const SAME: &str = "
+### The same binary on both kernels
+
+seL4's benchmark suite, built outside this repository for seL4 16 MCS, booted unmodified as a root task on either kernel. Its own \
+figures, measured when the table was last filled in, not by this run.
+
+";
+
 /// The figure that is a stub's own cost.
 const STUB: &str = "stub.instructions";
 
@@ -72,6 +81,7 @@ pub fn markdown(figures: &[Figure], failed: &[String]) -> String {
     let mut text =
         format!("# Skerry: measured\n\nReproduce with `{COMMAND}`.\n\n## Instructions per operation\n\n{METHOD}\n\n");
     text += &operations(figures);
+    text += SAME;
     text += &same_binary();
     text += "\n`syscall.null` here is an `NBSend` through an empty slot, which includes the failed lookup; seL4's 89 is a \
              system call made for benchmarking. seL4 figures for map and retype are per page, from another run of its \
@@ -121,16 +131,10 @@ pub fn footprint(figures: &[Figure]) -> String {
 }
 
 /// seL4's own benchmark on both kernels.
-fn same_binary() -> String {
-    let mut text = "\n### The same binary on both kernels\n\nseL4's benchmark suite, built outside this repository for seL4 16 \
-                    MCS, booted unmodified as a root task (`root-task = \"sel4bench.elf\"`, `cargo xtask run --icount`); \
-                    its own raw medians, measured when the table was last filled in, not by this run.\n\n\
-                    | operation | seL4 MCS | Skerry before | Skerry | Skerry / seL4 |\n|---|--:|--:|--:|--:|\n"
-        .to_owned();
-    for SameBinary { what, sel4, before, now } in SAME_BINARY {
-        let shown = now.map_or("–".to_owned(), |now| now.to_string());
-        let ratio = now.unwrap_or(before) as f64 / sel4 as f64;
-        let _ = writeln!(text, "| {what} | {sel4} | {before} | {shown} | {ratio:.2} |");
+pub fn same_binary() -> String {
+    let mut text = "| operation | seL4 MCS | Skerry | Skerry / seL4 |\n|---|--:|--:|--:|\n".to_owned();
+    for SameBinary { what, sel4, skerry } in SAME_BINARY {
+        let _ = writeln!(text, "| {what} | {sel4} | {skerry} | {:.2} |", skerry as f64 / sel4 as f64);
     }
     text
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use xtask::artifacts::{Artifacts, KERNEL};
-use xtask::bench::compare::compare;
+use xtask::bench::compare::{compare, compare_exactly};
 use xtask::bench::figures::Figure;
 use xtask::bench::lockstep::{self, Extent, SETUPS, Setup};
 use xtask::bench::reference::REFERENCES;
@@ -54,6 +54,9 @@ pub struct Arguments {
     /// Compare with this `report.json`; fail if a deterministic figure is over 2 % worse.
     #[arg(long, value_name = "BASELINE")]
     compare: Option<PathBuf>,
+    /// With `--compare`: fail if a deterministic figure differs at all.
+    #[arg(long, requires = "compare")]
+    exact: bool,
 }
 
 /// The engines.
@@ -135,17 +138,22 @@ pub fn bench(arguments: &Arguments) -> Result<ExitCode> {
     }
     let outcome = if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     let Some(baseline) = baseline else { return Ok(outcome) };
-    let comparison = compare(&baseline, &figures);
+    let comparison = if arguments.exact { compare_exactly(&baseline, &figures) } else { compare(&baseline, &figures) };
     for line in &comparison.better {
         anstream::println!("{GOOD}better:{PLAIN} {line}");
     }
+    let word = if arguments.exact { "differs" } else { "worse" };
     for line in &comparison.worse {
-        anstream::eprintln!("{BAD}worse:{PLAIN} {line}");
+        anstream::eprintln!("{BAD}{word}:{PLAIN} {line}");
     }
     if !comparison.worse.is_empty() {
         return Ok(ExitCode::FAILURE);
     }
-    anstream::println!("{GOOD}nothing is more than 2 % worse than the baseline{PLAIN}");
+    let verdict = match arguments.exact {
+        true => "every deterministic figure of the baseline is the same",
+        false => "nothing is more than 2 % worse than the baseline",
+    };
+    anstream::println!("{GOOD}{verdict}{PLAIN}");
     Ok(outcome)
 }
 

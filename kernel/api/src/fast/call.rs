@@ -1,4 +1,5 @@
-//! Call, and its sibling the fault: a passive receiver runs on the time of the one that now waits for its reply.
+//! Call, and its sibling the fault: a passive receiver runs on the time of the one that now waits for its reply. With more
+//! care, so does an active one on its own.
 
 use super::{Arrival, AtOnce, Care, Rest, Thorough, copy, move_context, takes};
 use crate::OnCore;
@@ -83,8 +84,8 @@ impl OnCore<'_> {
         Some(handler)
     }
 
-    /// Calls through `cap`, which is callable: the caller waits for the reply, and its time goes to the callee. What is left
-    /// to do is to move the message and to run the callee, if it `suits`.
+    /// Calls through `cap`, which is callable: the caller waits for the reply, and its time goes to a callee that has none.
+    /// What is left to do is to move the message and to run the callee, if it `suits`.
     #[inline(always)]
     fn hand_over<C: Care>(
         self,
@@ -96,12 +97,17 @@ impl OnCore<'_> {
         let endpoint: Ref<Endpoint> = cap.object();
         let mut object = self.kernel.locks.objects.lock(endpoint.word(), held);
         let callee = endpoint.first_receiver().filter(|&callee| self.core().owns(callee))?;
-        let (Some(reply), None) = (callee.reply.get(), callee.sched_context.get()) else { return None };
+        let reply = callee.reply.get()?;
+        let is_active = callee.sched_context.get().is_some();
+        if is_active && !C::CALLS {
+            return None;
+        }
         let _reply = self.kernel.locks.replies.lock(reply.word(), object.held());
         let threads = self.ipc();
         if !C::can_run(&threads, callee) || !threads.runs_next(caller, callee) || !suits(callee) {
             return None;
         }
+        let turn = if is_active { Some(threads.own_turn(callee)?) } else { None };
         // The caller's own (T3).
         let context = self.core().current_context.get();
 
@@ -109,8 +115,12 @@ impl OnCore<'_> {
         reply.thread.set(Some(caller));
         caller.reply.set(Some(reply));
         caller.state.set(State::BLOCKED_ON_REPLY);
-        Reply::push(reply, context);
-        move_context(context, caller, callee);
+        if let Some(turn) = turn {
+            threads.take_own_turn(turn);
+        } else {
+            Reply::push(reply, context);
+            move_context(context, caller, callee);
+        }
         callee.reply.set(None);
         callee.state.set(State::RUNNING);
         Some(callee)

@@ -1,4 +1,5 @@
-//! ReplyRecv: the caller, or the thread whose fault was handled, gets its time back, and the server waits again.
+//! ReplyRecv: the caller, or the thread whose fault was handled, gets its time back, and the server waits again. With more
+//! care, so does one that kept its time.
 
 use super::{Arrival, AtOnce, Care, Thorough, copy, move_context, takes};
 use crate::OnCore;
@@ -66,22 +67,30 @@ impl OnCore<'_> {
         let reply: Ref<Reply> = reply_cap.object();
         let _reply = self.kernel.locks.replies.lock(reply.word(), object.held());
         let caller = reply.thread.get().filter(|&caller| self.core().owns(caller))?;
-        if caller.sched_context.get().is_some() {
-            return None;
-        }
+        let is_active = caller.sched_context.get().is_some();
         // The server's own (T3).
         let context = self.core().current_context.get();
-        // Then its thread is a caller that waits for it (T6).
-        if !reply.is_newest_of(context) {
+        // A thread that is named by the newest of a chain is a caller that waits for it (T6).
+        let waits = if is_active {
+            C::CALLS && reply.is_single() && caller.state.get() == State::BLOCKED_ON_REPLY
+        } else {
+            reply.is_newest_of(context)
+        };
+        if !waits {
             return None;
         }
         let faulty = !caller.fault.is_none();
         if !C::can_run(&threads, caller) || !threads.runs_next(server, caller) || faulty && !goes_on(caller, info) {
             return None;
         }
+        let turn = if is_active { Some(threads.own_turn(caller)?) } else { None };
 
-        Reply::pop(reply, context);
-        move_context(context, server, caller);
+        if let Some(turn) = turn {
+            threads.take_own_turn(turn);
+        } else {
+            Reply::pop(reply, context);
+            move_context(context, server, caller);
+        }
         caller.reply.set(None);
         caller.state.set(State::RUNNING);
         reply.thread.set(Some(server));

@@ -15,6 +15,7 @@ mod fuzz;
 mod ipc;
 mod mitigations;
 mod notification;
+mod own_time;
 mod paging;
 mod revoke;
 mod scheduling;

@@ -68,6 +68,14 @@ impl Lab {
         Ok(Self { artifacts: self.artifacts.clone().with_release_kernel()?, form: self.form })
     }
 
+    /// The same laboratory with kernel and programs that have seL4's hardware debug API.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn with_hardware_debug(&self) -> Result<Self> {
+        Ok(Self { artifacts: self.artifacts.clone().with_hardware_debug()?, form: self.form })
+    }
+
     /// The path of a root task that is built with the workspace, as a system file names it.
     ///
     /// # Errors

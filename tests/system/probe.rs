@@ -3,14 +3,16 @@
 
 use crate::Pace::{Quick, Slow};
 use crate::{Tests, forms};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use manifest::mitigations;
 use std::time::Duration;
 use tests::lab::{Lab, PATIENCE, Run, with_mitigations};
-use xtask::artifacts::{BENCH, PROBE};
-use xtask::engine::Engine;
+use xtask::artifacts::{BENCH, PROBE, STRESS};
+use xtask::console::Line;
+use xtask::engine::{Engine, Inspection};
 use xtask::form::Mode;
-use xtask::launch::Start;
+use xtask::launch::{Start, members};
+use xtask::session::{Member, Until, Work, watch};
 
 pub fn add(tests: &mut Tests) {
     for (way, mitigations) in [("", 0), ("_isolated", mitigations::ALL), ("_verw", mitigations::VERW)] {
@@ -24,6 +26,10 @@ pub fn add(tests: &mut Tests) {
     tests.add_in(forms::ALL, "probe/domains_alternate", Quick, |lab| {
         passed(&probe(lab, Engine::Qemu, 0)?, &["domains"])
     });
+    tests.add("probe/breakpoints", Slow, |lab| breakpoints(lab, Engine::Qemu));
+    tests.add("probe/breakpoints_bochs", Slow, |lab| breakpoints(lab, Engine::Bochs));
+    tests.add("probe/under_unmaskable_interrupts", Quick, under_unmaskable_interrupts);
+    tests.add("machine_check/parks_one_partition", Quick, machine_check);
     tests.add("release_kernel/console", Quick, release_kernel);
 }
 
@@ -82,6 +88,75 @@ fn exceptions(lab: &Lab, engine: Engine, mitigations: u32) -> Result<()> {
     )?;
     passed(&run, &["last-page-of-the-user-half", "single-step-over-syscall"])?;
     run.succeeded()?;
+    Ok(())
+}
+
+/// The kernel with seL4's hardware debug API, and programs built for it.
+fn breakpoints(lab: &Lab, engine: Engine) -> Result<()> {
+    let run = probe(&lab.with_hardware_debug()?, engine, 0)?;
+    passed(&run, &["instruction-breakpoint", "write-breakpoint", "access-breakpoint", "breakpoint-of-one-thread"])?;
+    passed(&run, &["single-step", "three-steps", "breakpoint-instruction", "breakpoint-held-back-into-a-call"])?;
+    run.succeeded()?;
+    Ok(())
+}
+
+/// Every check of the prober, while unmaskable interrupts arrive as fast as the emulator takes them: they are counted, and
+/// nobody notices. They belong to the partition with the I/O APIC.
+fn under_unmaskable_interrupts(lab: &Lab) -> Result<()> {
+    const LEAST: u64 = 10;
+    let text = system(lab)?.replacen("domains = 2", "domains = 2\nowns = [\"ioapic\"]", 1);
+    let plan = lab.text(&text)?;
+    let mut started = lab.start(&plan, &Start { inspection: Inspection::On, ..Start::on(Engine::Qemu) })?;
+    let mut inspector = started.running.take_inspector();
+    let mut injector = None;
+    let members: Vec<_> = members(&plan).into_iter().map(|it| Member { work: Work::Finite, ..it }).collect();
+    let report = watch(&mut started.running, &members, &started.consoles, PATIENCE, Until::Finished, |_, line| {
+        // Firmware and loader are not made for it: it begins with the prober's first line, and ends with the machine.
+        if matches!(line, Line::Text(text) if text.starts_with("probe: "))
+            && let Some(mut inspector) = inspector.take()
+        {
+            let inject = move || (0_u64..).take_while(|_| inspector.inject_nmi().is_ok()).count();
+            injector = Some(std::thread::spawn(inject));
+        }
+    })?;
+    drop(started);
+    let run = Run { members, report };
+    let injector = injector.with_context(|| run.failure("the prober said nothing, or the machine has no monitor"))?;
+    let sent = injector.join().ok().context("the injecting thread panicked")?;
+    passed(&run, &["syscall-storm", "int3", "single-step-over-syscall", "fpu-isolation"])?;
+    run.succeeded()?;
+    let counted = run.lines("probe")?.iter().rev().find_map(|line| {
+        let count = line.strip_prefix("non-maskable interrupts ")?.split(',').next()?;
+        count.parse::<u64>().ok()
+    });
+    let counted = counted.with_context(|| run.failure("no count of unmaskable interrupts"))?;
+    eprintln!("{sent} unmaskable interrupts sent, {counted} counted");
+    ensure!(counted >= LEAST, run.failure(&format!("{sent} unmaskable interrupts sent, only {counted} counted")));
+    Ok(())
+}
+
+/// An error that the hardware could not correct parks the instance on whose core it is reported, and says so; a corrected
+/// one raises nothing.
+fn machine_check(lab: &Lab) -> Result<()> {
+    const CORRECTED: u64 = 1 << 63 | 0x135;
+    const UNCORRECTED: u64 = 1 << 63 | 1 << 61 | 1 << 60 | 1 << 57 | 0x135;
+    let plan = lab.text(&format!(
+        "[[partition]]\nname = \"broken\"\nmemory = \"32M\"\nroot-task = {:?}\n\
+         [[partition]]\nname = \"neighbour\"\nprogram = [{{ image = \"hello\" }}]\n",
+        lab.root_task(STRESS)?
+    ))?;
+    let mut started = lab.start(&plan, &Start { inspection: Inspection::On, ..Start::on(Engine::Qemu) })?;
+    let mut inspector = started.running.take_inspector().context("the machine has no monitor")?;
+    std::thread::sleep(Duration::from_secs(2));
+    inspector.inject_machine_check(0, 2, CORRECTED)?;
+    std::thread::sleep(Duration::from_millis(300));
+    inspector.inject_machine_check(0, 1, UNCORRECTED)?;
+    let run = Lab::follow_all(started, &plan, PATIENCE)?;
+    let parked = run.report.partition("broken").and_then(|partition| partition.parked.as_deref());
+    let says = parked.is_some_and(|text| text.contains("uncorrected machine check, bank 1, status 0xb2"));
+    ensure!(says, run.failure("the partition with the error does not say so"));
+    let neighbour = run.report.partition("neighbour").and_then(|partition| partition.done);
+    ensure!(neighbour == Some(0), run.failure("the neighbour did not finish"));
     Ok(())
 }
 

@@ -148,6 +148,22 @@ impl Artifacts {
         Ok(self)
     }
 
+    /// Kernel and everything that speaks to it with seL4's hardware debug API, whose invocations have other labels; built in
+    /// a place of their own.
+    ///
+    /// # Errors
+    /// As [`Artifacts::build`].
+    pub fn with_hardware_debug(mut self) -> Result<Self> {
+        let folder = workspace::skerry_dir()?.join("hardware-debug");
+        let folder = folder.to_str().context("the build directory's name is not UTF-8")?;
+        // What is built together shares the crate that has the labels, and so its feature.
+        let packages = PACKAGES.iter().flat_map(|package| ["-p", package]);
+        let features = ["--features", "skerry-image/hardware-debug", "--target-dir", folder];
+        let paths = build(packages.chain(features)).context("building for the hardware debug API failed")?;
+        self.paths.extend(paths);
+        Ok(self)
+    }
+
     /// Executables from elsewhere, by name.
     pub fn from_paths(paths: BTreeMap<String, PathBuf>) -> Self {
         Self { paths }

@@ -150,6 +150,11 @@ impl Running {
         self.inspector.as_mut()
     }
 
+    /// The monitor for another thread to use while this one follows the consoles.
+    pub fn take_inspector(&mut self) -> Option<qmp::Inspector> {
+        self.inspector.take()
+    }
+
     /// The run's scratch directory (emulator logs).
     pub fn scratch(&self) -> &Scratch {
         &self.scratch

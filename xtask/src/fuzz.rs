@@ -90,7 +90,7 @@ impl Fuzzer {
         let merged = tempfile::tempdir().context("no temporary directory")?;
         let status = self
             .engine(target)
-            .args(["-merge=1", "-timeout=20"])
+            .args(["-set_cover_merge=1", "-timeout=20"])
             .args([merged.path(), &kept, &work])
             .stderr(Stdio::null())
             .status()

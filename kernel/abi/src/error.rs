@@ -30,9 +30,6 @@ words! {
     }
 }
 
-/// How many errors there are.
-pub const NUM_ERRORS: u64 = 11;
-
 /// Which message word of an error reply holds what.
 pub mod detail {
     /// `InvalidArgument`: number of the argument.

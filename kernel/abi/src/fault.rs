@@ -16,15 +16,14 @@ words! {
         UnknownSyscall = 2,
         /// A processor exception; words as in [`user_exception`].
         UserException = 3,
+        /// Hardware debug API only: a breakpoint or step; words as in [`debug_exception`].
+        DebugException = 4,
         /// The budget is exhausted; words as in [`timeout`].
         Timeout = 5,
         /// A memory access failed; words as in [`vm`].
         VMFault = 6,
     }
 }
-
-/// The label of a fault message from a kernel with the hardware debug API; this profile never sends it.
-pub const DEBUG_EXCEPTION: u64 = 4;
 
 /// Words of a capability fault. Details beyond `LOOKUP_FAILURE` depend on it
 /// ([`LookupFailure`](crate::error::LookupFailure)).
@@ -77,6 +76,21 @@ pub mod user_exception {
     pub const CODE: usize = 4;
     /// Words of the fault message.
     pub const LENGTH: usize = 5;
+}
+
+/// Words of a debug exception. The reply to a step is the number of instructions to the next, 1 if it has no word and none
+/// any more if it is 0; other replies carry nothing.
+pub mod debug_exception {
+    /// Where to restart.
+    pub const FAULT_IP: usize = 0;
+    /// Why: a [`breakpoint`](crate::breakpoint) kind.
+    pub const REASON: usize = 1;
+    /// The breakpoint's address, if it was one.
+    pub const TRIGGER_ADDRESS: usize = 2;
+    /// The breakpoint's number, if it was one.
+    pub const BREAKPOINT_NUMBER: usize = 3;
+    /// Words of the message of a breakpoint.
+    pub const LENGTH: usize = 4;
 }
 
 /// Words of a timeout; the reply is [`TIMEOUT_REPLY_REGISTERS`].

@@ -1,7 +1,16 @@
 //! Invocation labels: what an invocation of a kernel object asks for, in the label of its message info.
 //!
 //! Generic labels come first, then those of x86_64, then those of x86; labels of features that this profile leaves out
-//! take no number. 0 is never valid. Skerry's own lie far above, from [`SKERRY_FIRST`]. Tests: `tests/numbers.rs`.
+//! take no number. 0 is never valid. Skerry's own lie far above, from [`SKERRY_FIRST`]. The hardware debug API has labels in
+//! the middle; a build with it moves all of seL4's that follow. Tests: `tests/numbers.rs`.
+
+use crate::HARDWARE_DEBUG;
+use crate::breakpoint::INVOCATIONS;
+
+/// By how much the hardware debug API moves the labels behind its own.
+const MOVED: u64 = if HARDWARE_DEBUG { INVOCATIONS } else { 0 };
+/// First label of the hardware debug API; in a build without it, a number that no kernel obeys.
+const DEBUG: u64 = if HARDWARE_DEBUG { 16 } else { 0x5d00 };
 
 words! {
     /// An invocation.
@@ -36,92 +45,100 @@ words! {
         TCBBindNotification = 14,
         /// Undo `TCBBindNotification`.
         TCBUnbindNotification = 15,
+        /// Hardware debug API: set a breakpoint of a thread.
+        TCBSetBreakpoint = DEBUG,
+        /// Hardware debug API: read a breakpoint of a thread.
+        TCBGetBreakpoint = DEBUG + 1,
+        /// Hardware debug API: remove a breakpoint of a thread.
+        TCBUnsetBreakpoint = DEBUG + 2,
+        /// Hardware debug API: let a thread stop after so many instructions.
+        TCBConfigureSingleStepping = DEBUG + 3,
         /// Set a thread's FS base.
-        TCBSetTLSBase = 16,
+        TCBSetTLSBase = MOVED + 16,
         /// Clear and set feature flags.
-        TCBSetFlags = 17,
+        TCBSetFlags = MOVED + 17,
         /// Delete everything derived from a capability.
-        CNodeRevoke = 18,
+        CNodeRevoke = MOVED + 18,
         /// Delete one capability.
-        CNodeDelete = 19,
+        CNodeDelete = MOVED + 19,
         /// Cancel the waiting sends of one badge.
-        CNodeCancelBadgedSends = 20,
+        CNodeCancelBadgedSends = MOVED + 20,
         /// Copy a capability with equal or fewer rights.
-        CNodeCopy = 21,
+        CNodeCopy = MOVED + 21,
         /// Copy a capability with a badge or guard.
-        CNodeMint = 22,
+        CNodeMint = MOVED + 22,
         /// Move a capability.
-        CNodeMove = 23,
+        CNodeMove = MOVED + 23,
         /// Move a capability with a badge or guard.
-        CNodeMutate = 24,
+        CNodeMutate = MOVED + 24,
         /// Move two capabilities one step through three slots.
-        CNodeRotate = 25,
+        CNodeRotate = MOVED + 25,
         /// The generic way to an IRQ handler; x86 refuses it in favour of the two below.
-        IRQIssueIRQHandler = 26,
+        IRQIssueIRQHandler = MOVED + 26,
         /// Let the interrupt come again.
-        IRQAckIRQ = 27,
+        IRQAckIRQ = MOVED + 27,
         /// Set the notification an interrupt signals.
-        IRQSetIRQHandler = 28,
+        IRQSetIRQHandler = MOVED + 28,
         /// Undo `IRQSetIRQHandler`.
-        IRQClearIRQHandler = 29,
+        IRQClearIRQHandler = MOVED + 29,
         /// Put a thread into a domain.
-        DomainSetSet = 30,
+        DomainSetSet = MOVED + 30,
         /// Write one entry of the domain schedule.
-        DomainScheduleConfigure = 31,
+        DomainScheduleConfigure = MOVED + 31,
         /// Choose where the domain schedule starts.
-        DomainScheduleSetStart = 32,
+        DomainScheduleSetStart = MOVED + 32,
         /// Give a scheduling context budget and period.
-        SchedControlConfigureFlags = 33,
+        SchedControlConfigureFlags = MOVED + 33,
         /// Bind a scheduling context to a thread or notification.
-        SchedContextBind = 34,
+        SchedContextBind = MOVED + 34,
         /// Undo every binding.
-        SchedContextUnbind = 35,
+        SchedContextUnbind = MOVED + 35,
         /// Undo one binding.
-        SchedContextUnbindObject = 36,
+        SchedContextUnbindObject = MOVED + 36,
         /// Read and reset the time consumed.
-        SchedContextConsumed = 37,
+        SchedContextConsumed = MOVED + 37,
         /// Run another scheduling context's thread now.
-        SchedContextYieldTo = 38,
+        SchedContextYieldTo = MOVED + 38,
         /// Map a page directory pointer table.
-        X86PDPTMap = 39,
+        X86PDPTMap = MOVED + 39,
         /// Unmap it.
-        X86PDPTUnmap = 40,
+        X86PDPTUnmap = MOVED + 40,
         /// Map a page directory.
-        X86PageDirectoryMap = 41,
+        X86PageDirectoryMap = MOVED + 41,
         /// Unmap it.
-        X86PageDirectoryUnmap = 42,
+        X86PageDirectoryUnmap = MOVED + 42,
         /// Map a page table.
-        X86PageTableMap = 43,
+        X86PageTableMap = MOVED + 43,
         /// Unmap it.
-        X86PageTableUnmap = 44,
+        X86PageTableUnmap = MOVED + 44,
         /// Map a page, or change its rights and attributes in place.
-        X86PageMap = 45,
+        X86PageMap = MOVED + 45,
         /// Unmap a page.
-        X86PageUnmap = 46,
+        X86PageUnmap = MOVED + 46,
         /// The physical address of a page.
-        X86PageGetAddress = 47,
+        X86PageGetAddress = MOVED + 47,
         /// Turn 4 KiB of untyped memory into an ASID pool.
-        X86ASIDControlMakePool = 48,
+        X86ASIDControlMakePool = MOVED + 48,
         /// Give an address space an ASID.
-        X86ASIDPoolAssign = 49,
+        X86ASIDPoolAssign = MOVED + 49,
         /// A capability for a range of I/O ports.
-        X86IOPortControlIssue = 50,
+        X86IOPortControlIssue = MOVED + 50,
         /// Read 8 bits from a port.
-        X86IOPortIn8 = 51,
+        X86IOPortIn8 = MOVED + 51,
         /// Read 16 bits from a port.
-        X86IOPortIn16 = 52,
+        X86IOPortIn16 = MOVED + 52,
         /// Read 32 bits from a port.
-        X86IOPortIn32 = 53,
+        X86IOPortIn32 = MOVED + 53,
         /// Write 8 bits to a port.
-        X86IOPortOut8 = 54,
+        X86IOPortOut8 = MOVED + 54,
         /// Write 16 bits to a port.
-        X86IOPortOut16 = 55,
+        X86IOPortOut16 = MOVED + 55,
         /// Write 32 bits to a port.
-        X86IOPortOut32 = 56,
+        X86IOPortOut32 = MOVED + 56,
         /// An IRQ handler for an I/O APIC pin.
-        X86IRQIssueIRQHandlerIOAPIC = 57,
+        X86IRQIssueIRQHandlerIOAPIC = MOVED + 57,
         /// An IRQ handler for a message-signalled interrupt.
-        X86IRQIssueIRQHandlerMSI = 58,
+        X86IRQIssueIRQHandlerMSI = MOVED + 58,
         /// Skerry, on IRQ control: a doorbell capability for a route of this instance (see [`doorbell`]).
         SkerryIssueDoorbell = 0x5c00,
         /// Skerry, on IRQ control: an IRQ handler for a doorbell vector this instance hears (see [`doorbell`]).
@@ -130,7 +147,7 @@ words! {
 }
 
 /// One past the last label that seL4 knows.
-pub const SEL4_END: u64 = 59;
+pub const SEL4_END: u64 = MOVED + 59;
 /// First label of Skerry's own.
 pub const SKERRY_FIRST: u64 = 0x5c00;
 

@@ -10,8 +10,9 @@
 //! | [`invocation`] | invocation labels |
 //! | [`object`] | object types and sizes |
 //! | [`error`], [`fault`] | what an invocation answers, what a fault handler hears |
-//! | [`message`] | message info, IPC buffer, rights, guards |
+//! | [`message`] | message info, places in the IPC buffer |
 //! | [`register`] | which register carries what; the user context |
+//! | [`breakpoint`] | words of the hardware debug API |
 //! | [`bootinfo`] | the page a root task starts from |
 //! | [`vm`], [`irq`], [`sched`] | attributes and limits of mappings, interrupts and scheduling |
 //!
@@ -25,6 +26,7 @@
 mod words;
 
 pub mod bootinfo;
+pub mod breakpoint;
 pub mod error;
 pub mod fault;
 pub mod invocation;
@@ -38,6 +40,9 @@ pub mod vm;
 
 /// A capability pointer: an index into the invoker's capability space, resolved by the kernel at every use.
 pub type CPtr = u64;
+
+/// Whether this build has seL4's hardware debug API.
+pub const HARDWARE_DEBUG: bool = cfg!(feature = "hardware-debug");
 
 /// Bits of a machine word.
 pub const WORD_BITS: u32 = 64;

@@ -68,8 +68,6 @@ pub const PAGING_BITS: u32 = 12;
 pub const PAGING_INDEX_BITS: u32 = 9;
 /// Bits of a paging structure entry's size.
 pub const PAGING_ENTRY_BITS: u32 = 3;
-/// Bits of an address space root's size (the PML4).
-pub const VSPACE_BITS: u32 = PAGING_BITS;
 
 /// Bits of an ASID pool's size.
 pub const ASID_POOL_BITS: u32 = 12;
@@ -84,8 +82,6 @@ pub const MIN_UNTYPED_BITS: u32 = 4;
 pub const MAX_UNTYPED_BITS: u32 = 47;
 /// Most objects one `UntypedRetype` creates.
 pub const RETYPE_FAN_OUT_LIMIT: u64 = 256;
-/// Bits of the root task's CNode: it has this many bits of slots.
-pub const ROOT_CNODE_BITS: u32 = 13;
 
 const _: () = assert!(PAGING_INDEX_BITS + PAGING_ENTRY_BITS == PAGING_BITS);
 const _: () = assert!(ASID_POOL_INDEX_BITS + 3 == ASID_POOL_BITS);

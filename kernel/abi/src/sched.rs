@@ -5,10 +5,6 @@
 
 /// How many priorities.
 pub const NUM_PRIORITIES: u64 = 256;
-/// Lowest priority.
-pub const MIN_PRIORITY: u64 = 0;
-/// Highest priority.
-pub const MAX_PRIORITY: u64 = NUM_PRIORITIES - 1;
 
 /// How many domains.
 pub const NUM_DOMAINS: u64 = 16;
@@ -16,9 +12,6 @@ pub const NUM_DOMAINS: u64 = 16;
 pub const NUM_DOMAIN_SCHEDULES: u64 = 100;
 /// Bits of a duration in the domain schedule.
 pub const DOMAIN_DURATION_BITS: u32 = 56;
-
-/// Budget and period of the root task, in microseconds.
-pub const BOOT_TIME_SLICE_US: u64 = 5_000;
 
 /// Flags of `SchedControlConfigureFlags`.
 pub mod sched_context_flags {

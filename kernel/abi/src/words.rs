@@ -5,7 +5,7 @@ macro_rules! words {
     (
         $(#[$meta:meta])*
         $name:ident: $word:ident, $from:ident {
-            $($(#[$variant_meta:meta])* $variant:ident = $number:literal),+ $(,)?
+            $($(#[$variant_meta:meta])* $variant:ident = $number:expr),+ $(,)?
         }
     ) => {
         $(#[$meta])*
@@ -19,9 +19,11 @@ macro_rules! words {
 
             /// The value with this number, if there is one.
             #[inline]
+            #[allow(non_upper_case_globals, reason = "named as what they are the numbers of")]
             pub const fn $from(word: $word) -> Option<Self> {
+                $(const $variant: $word = $number;)+
                 match word {
-                    $($number => Some(Self::$variant),)+
+                    $($variant => Some(Self::$variant),)+
                     _ => None,
                 }
             }

@@ -18,8 +18,28 @@ use behaviour::Tests;
 fn origin(invocation: Invocation) -> &'static str {
     match invocation {
         Invocation::SkerryIssueDoorbell | Invocation::SkerryHearDoorbell => "Skerry",
+        _ if is_debug(invocation) => "seL4, hardware debug API",
         _ => "seL4",
     }
+}
+
+/// Whether it exists only with the hardware debug API.
+fn is_debug(invocation: Invocation) -> bool {
+    (Invocation::TCBSetBreakpoint..=Invocation::TCBConfigureSingleStepping).contains(&invocation)
+}
+
+/// The label without the hardware debug API, and with it.
+fn labels(invocation: Invocation) -> [String; 2] {
+    let (own, moved) = (invocation.word(), if abi::HARDWARE_DEBUG { 0 } else { 4 });
+    let first_debug = Invocation::TCBSetBreakpoint.word();
+    let with = match own {
+        abi::invocation::SKERRY_FIRST.. if is_debug(invocation) => own - first_debug + 16,
+        abi::invocation::SKERRY_FIRST.. => return [(); 2].map(|()| format!("{own:#x}")),
+        own if own > Invocation::TCBUnbindNotification.word() && !is_debug(invocation) => own + moved,
+        own => own,
+    };
+    let without = if with < 20 { with } else { with - 4 };
+    [if is_debug(invocation) { "–".into() } else { without.to_string() }, with.to_string()]
 }
 
 /// In which builds a system call exists.
@@ -51,7 +71,9 @@ fn page(tests: &Tests) -> String {
          `file::test` is in `kernel/image/tests/instance/file.rs`, where a whole instance runs on a model of the machine and\n\
          every invariant is checked after every entry. Numbers and layouts are checked in `kernel/abi/tests/numbers.rs`,\n\
          what the user library sends and understands in `user-libs/sel4/tests/marshalling.rs` and `views.rs`; faults, system\n\
-         calls and flags at the processor itself by `user-libs/probe`, which the system tests run.\n",
+         calls and flags at the processor itself by `user-libs/probe`, which the system tests run.\n\n\
+         A kernel with seL4's hardware debug API (`cargo xtask run --hardware-debug`) has four invocations and a fault more,\n\
+         and other labels; the tests of these rows are in `breakpoints.rs`, for that kernel only.\n",
     );
     let mut section = |title: &str, columns: &[&str], rows: Vec<Vec<String>>| {
         writeln!(page, "\n## {title}\n\n| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len())).unwrap();
@@ -83,16 +105,13 @@ fn page(tests: &Tests) -> String {
     );
     section(
         "Invocations",
-        &["label", "name", "origin", "tests"],
+        &["label", "with hardware debug", "name", "origin", "tests"],
         Invocation::ALL
             .iter()
             .map(|invocation| {
-                let label = match invocation.word() {
-                    skerry @ abi::invocation::SKERRY_FIRST.. => format!("{skerry:#x}"),
-                    label => label.to_string(),
-                };
+                let [label, with_debug] = labels(*invocation);
                 let tests = tests.of("Invocation", invocation.name());
-                vec![label, invocation.name().into(), origin(*invocation).into(), tests]
+                vec![label, with_debug, invocation.name().into(), origin(*invocation).into(), tests]
             })
             .collect(),
     );

@@ -74,6 +74,8 @@ impl Entry<'_> {
             current.domain.get(),
             current.context.get(Register::NextIp),
         );
+        let [nmis, machine_checks] = self.machine.mishaps();
+        let _ = writeln!(console, "non-maskable interrupts {nmis}, machine checks survived {machine_checks}");
     }
 
     /// Says on the console why a thread stopped for good.
@@ -83,6 +85,7 @@ impl Entry<'_> {
             FaultType::CapFault => "capability fault at",
             FaultType::UnknownSyscall => "unknown system call",
             FaultType::UserException => "processor exception",
+            FaultType::DebugException => "breakpoint or step",
             FaultType::Timeout => "timeout",
             FaultType::VMFault => "page fault at",
         };

@@ -117,11 +117,16 @@ impl OnCore<'_> {
                 return;
             }
             let current = entry.core.current.get();
-            if is_trap(vector) && !entry.has_budget_left() {
-                entry.report(current, Fault::user_exception(vector, code));
+            if !is_trap(vector) {
+                if entry.may_proceed() {
+                    entry.report(current, fault_of(entry.machine, vector, code));
+                }
+            } else if let Some(fault) = current.debug.fault(vector, &current.context, entry.machine) {
+                // Told however little budget is left.
+                entry.report(current, fault);
                 entry.settle_overdraft();
-            } else if entry.may_proceed() {
-                entry.report(current, fault_of(entry.machine, vector, code));
+            } else {
+                entry.may_proceed();
             }
             entry.leave();
         });
@@ -176,7 +181,7 @@ const PAGE_FAULT: u64 = 14;
 
 /// Whether exception `vector` is raised behind the instruction that caused it, so that it cannot be had again by going back
 /// to where the thread was.
-const fn is_trap(vector: u64) -> bool {
+pub(crate) const fn is_trap(vector: u64) -> bool {
     matches!(vector as u8, gate::DEBUG | gate::BREAKPOINT)
 }
 
@@ -217,6 +222,7 @@ impl Entry<'_> {
             let context = &current.context;
             self.machine.load_bases(context.get(Register::FsBase), context.get(Register::GsBase));
             self.refresh(current);
+            current.debug.load(context, self.machine);
         }
         self.machine.set_current(current.word());
         self.send_pokes();

@@ -28,6 +28,7 @@ mod receive;
 mod sched;
 mod tcb;
 mod tcb_control;
+mod tcb_debug;
 mod tcb_registers;
 mod untyped;
 

@@ -66,6 +66,7 @@ impl Entry<'_> {
                 Ok(())
             }
             Some(Invocation::TCBSetFlags) => self.set_thread_flags(thread, args),
+            Some(invocation) if abi::HARDWARE_DEBUG => self.debug_thread(invocation, thread, args),
             _ => Err(Refusal::plain(Error::IllegalOperation).into()),
         }
     }

@@ -36,6 +36,7 @@ unsafe extern "C" {
     fn skerry_main(handoff: *const Handoff, core: usize) -> !;
     fn skerry_send_lightly(cptr: u64, info: u64, sender: Ref<Tcb>) -> Cap;
     fn skerry_nb_send_lightly(cptr: u64, info: u64, sender: Ref<Tcb>) -> Cap;
+    fn skerry_machine_check(rip: u64);
     fn skerry_kernel_fault(vector: u64, error: u64, rip: u64, fault_address: u64) -> !;
 }
 

@@ -140,6 +140,14 @@ extern "C" fn skerry_nb_send_lightly(cptr: u64, info: u64, sender: Ref<Tcb>) -> 
     on_this_core().send_lightly(sender, cptr, info, Blocking::No)
 }
 
+/// A machine check at `rip`, in whatever this core was doing; GS may be the user's.
+#[unsafe(no_mangle)]
+extern "C" fn skerry_machine_check(rip: u64) {
+    if let Err(broken) = machine::take_machine_check() {
+        panic!("{broken}, at {rip:#x}")
+    }
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn skerry_kernel_fault(vector: u64, error: u64, rip: u64, fault_address: u64) -> ! {
     panic!("processor exception {vector} (error {error:#x}) in the kernel at {rip:#x}, address {fault_address:#x}")

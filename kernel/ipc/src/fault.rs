@@ -2,6 +2,7 @@
 
 use crate::transfer::{set_word, word};
 use crate::{Buffer, Endpoint, Ipc, Sending};
+use abi::breakpoint::Kind as BreakpointKind;
 use abi::fault::{self, FaultType};
 use abi::message::MessageInfo;
 use abi::register::{self, UserRegister};
@@ -89,6 +90,13 @@ impl Ipc<'_> {
                 put(words[0]);
                 put(words[1]);
             }
+            FaultType::DebugException => {
+                put(register(UserRegister::Rip));
+                let is_breakpoint = words[0] <= BreakpointKind::Instruction.word();
+                for &value in if is_breakpoint { &words[..3] } else { &words[..1] } {
+                    put(value);
+                }
+            }
             FaultType::Timeout => {
                 put(words[0]);
                 put(sender.sched_context.get().map_or(0, |context| self.take_consumed_us(context)));
@@ -141,6 +149,12 @@ impl Ipc<'_> {
             FaultType::UnknownSyscall => words.copy(thread, &fault::UNKNOWN_SYSCALL_REGISTERS),
             FaultType::UserException => words.copy(thread, &fault::USER_EXCEPTION_REGISTERS),
             FaultType::Timeout => words.copy(thread, &fault::TIMEOUT_REPLY_REGISTERS),
+            FaultType::DebugException => {
+                if thread.fault.get().words()[0] == BreakpointKind::SingleStep.word() {
+                    let steps = if length == 0 { 1 } else { word(handler, buffer, 0) };
+                    thread.step(steps);
+                }
+            }
             _ => return true,
         }
         info.label() == 0

@@ -28,6 +28,8 @@ pub mod register {
 
 /// Local vector table entry: masked.
 pub const LVT_MASKED: u32 = 1 << 16;
+/// LVT: deliver as non-maskable interrupt; the vector is ignored.
+pub const LVT_NMI: u32 = 4 << 8;
 /// Timer entry: TSC-deadline mode (one-shot is zero).
 pub const LVT_TSC_DEADLINE: u32 = 2 << 17;
 /// Spurious vector register: software enable.

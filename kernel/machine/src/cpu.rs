@@ -20,7 +20,7 @@ use crate::selector::GDT_ENTRIES;
 use core::cell::{Cell, UnsafeCell};
 use core::ptr;
 
-/// Bytes of the stack of faults that do not return; they print.
+/// Bytes of the stack of double faults and machine checks; they print.
 pub const FATAL_STACK_BYTES: usize = 8192;
 /// Bytes of the NMI's stack; the stub pushes nothing.
 pub const NMI_STACK_BYTES: usize = 256;
@@ -110,9 +110,9 @@ pub struct Cpu {
     pub gdt: UnsafeCell<[u64; GDT_ENTRIES]>,
     /// Interrupt descriptor table.
     pub idt: UnsafeCell<[[u64; 2]; GATES]>,
-    /// Stack of faults that do not return.
+    /// Stack of double faults and machine checks.
     pub fatal_stack: StackArea<FATAL_STACK_BYTES>,
-    /// With isolated page tables: CR3 of the kernel, else 0. Lies right above the stack of faults that do not return,
+    /// With isolated page tables: CR3 of the kernel, else 0. Lies right above their stack,
     /// where their stub finds it although GS may be the user's.
     pub kernel_root: Cell<u64>,
     /// Stack of the NMI.

@@ -34,7 +34,7 @@ pub const MACHINE_CHECK: u8 = 18;
 pub enum Stack {
     /// Stay on the kernel's (from the user: the core's kernel stack).
     Kernel = 0,
-    /// Double fault and machine check, neither of which returns.
+    /// Double fault, which does not return, and machine check, which returns if the core may go on.
     Fatal = 1,
     /// The non-maskable interrupt.
     Nmi = 2,

@@ -16,10 +16,12 @@
 #![cfg_attr(target_os = "none", no_std)]
 
 pub mod apic;
+pub mod breakpoints;
 pub mod context;
 pub mod cpu;
 pub mod fpu;
 pub mod gate;
+pub mod machine_check;
 pub mod mitigation;
 pub mod pin;
 pub mod selector;
@@ -39,4 +41,4 @@ pub use space::{AddressSpace, Needs};
 #[cfg(not(target_os = "none"))]
 pub use model::Machine;
 #[cfg(target_os = "none")]
-pub use x86_64::{Machine, park, start, write_without_machine};
+pub use x86_64::{Machine, park, start, take_machine_check, write_without_machine};

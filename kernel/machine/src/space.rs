@@ -2,9 +2,10 @@
 //! processor besides its registers, in one word that is compared with what the processor has.
 //!
 //! ```text
-//! 63 keep what the tag has cached | 62 FPU on | 61 a GS base    | 60..12 table | 11..0 tag     Needs
+//! 63 keep what the tag has cached | 62 FPU on | 61 a GS base    | 51..12 table | 11..0 tag     Needs
 //! 63 as above | 60 FPU is on      | 59 GS base is not zero      | 51..12 table | 11..0 tag     Met
 //!               58 loading an address space is more than writing CR3
+//! 57 breakpoints or steps         | 56 breakpoints are on
 //! ```
 //!
 //! The bits that CR3 does not have are others in [`Needs`] than in [`Met`], so that two words that agree in all of them have
@@ -20,10 +21,13 @@ const TABLE: u64 = ((1 << 52) - 1) & !TAG;
 const UNUSUAL_SHIFT: u32 = 52;
 const NEEDS_FPU: u64 = 1 << 62;
 const NEEDS_GS_BASE: u64 = 1 << 61;
+const NEEDS_DEBUGGING: u64 = 1 << 57;
+const NEEDS_UNUSUAL: u64 = NEEDS_FPU | NEEDS_GS_BASE | NEEDS_DEBUGGING;
 const FPU_IS_ON: u64 = 1 << 60;
 const HAS_GS_BASE: u64 = 1 << 59;
 const GUARDED: u64 = 1 << 58;
-const MET_UNUSUAL: u64 = FPU_IS_ON | HAS_GS_BASE | GUARDED;
+const HAS_BREAKPOINTS: u64 = 1 << 56;
+const MET_UNUSUAL: u64 = FPU_IS_ON | HAS_GS_BASE | GUARDED | HAS_BREAKPOINTS;
 
 /// An address space, ready to be loaded. Made by `Machine::address_space`; not valid any longer once its table is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,10 +86,15 @@ impl Needs {
         Self(self.0 | NEEDS_GS_BASE)
     }
 
+    /// Breakpoints, or to stop after so many instructions, too.
+    pub const fn and_debugging(self) -> Self {
+        Self(self.0 | NEEDS_DEBUGGING)
+    }
+
     /// The address space.
     #[inline(always)]
     pub const fn space(self) -> AddressSpace {
-        AddressSpace(self.0 & !(NEEDS_FPU | NEEDS_GS_BASE))
+        AddressSpace(self.0 & !NEEDS_UNUSUAL)
     }
 }
 
@@ -132,6 +141,17 @@ impl Met {
     /// The same with this GS base.
     pub(crate) const fn with_gs_base(self, base: u64) -> Self {
         Self(self.0 & !HAS_GS_BASE | if base == 0 { 0 } else { HAS_GS_BASE })
+    }
+
+    /// The same with these bits of breakpoints in DR7.
+    pub(crate) const fn with_breakpoints(self, control: u64) -> Self {
+        Self(self.0 & !HAS_BREAKPOINTS | if control == 0 { 0 } else { HAS_BREAKPOINTS })
+    }
+
+    /// Whether there are breakpoints.
+    #[cfg(target_os = "none")]
+    pub(crate) const fn has_breakpoints(self) -> bool {
+        self.0 & HAS_BREAKPOINTS != 0
     }
 
     /// The same, and nothing is met any more by writing CR3 alone: for mitigations.
@@ -181,16 +201,19 @@ mod tests {
     fn nothing_unusual_passes_on_either_side() {
         let space = AddressSpace::new(0x1000, 0);
         let plain = Met::at_start(0).with_space(space);
-        let unusual = [plain.with_fpu_on(), plain.with_gs_base(8), plain.with_fpu_on().with_gs_base(8)];
+        let debugged = plain.with_breakpoints(1);
+        let unusual = [plain.with_fpu_on(), plain.with_gs_base(8), plain.with_fpu_on().with_gs_base(8), debugged];
         let guarded = plain.guarded();
         assert_eq!(guarded.space(), space);
         assert!(!guarded.meets(Needs::of(space)) && !guarded.with_space(space).meets_elsewhere(Needs::of(space)));
         let needs = Needs::of(space);
-        for wanted in [needs, needs.and_fpu(), needs.and_gs_base(), needs.and_fpu().and_gs_base()] {
+        for wanted in
+            [needs, needs.and_fpu(), needs.and_gs_base(), needs.and_fpu().and_gs_base(), needs.and_debugging()]
+        {
             assert_eq!(wanted.space(), space);
             for met in unusual {
                 assert!(!met.meets(wanted) && !met.meets_elsewhere(wanted));
-                assert_eq!(met.with_fpu_off().with_gs_base(0), plain);
+                assert_eq!(met.with_fpu_off().with_gs_base(0).with_breakpoints(0), plain);
             }
             assert_eq!(plain.meets(wanted), wanted == needs);
             assert_eq!(plain.meets_elsewhere(wanted), wanted == needs);

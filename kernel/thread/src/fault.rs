@@ -1,5 +1,6 @@
 //! The fault a thread is held for. Layouts of the messages made from it are in `abi::fault`; making them is `ipc`'s.
 
+use abi::breakpoint::Kind;
 use abi::fault::FaultType;
 use capability::LookupFault;
 use core::cell::Cell;
@@ -30,7 +31,7 @@ impl FaultPlace {
     /// Its kind.
     #[inline(always)]
     pub fn kind(&self) -> FaultType {
-        FaultType::from_label(self.kind.get()).unwrap_or(FaultType::NullFault)
+        kind_of(self.kind.get())
     }
 
     /// Whether there is none.
@@ -84,6 +85,11 @@ impl Fault {
         Fault::new(FaultType::VMFault, [address, status, status >> 4 & 1, 0, 0, 0])
     }
 
+    /// A breakpoint, a step or the breakpoint instruction (`reason`); `address` and `number` are the breakpoint's.
+    pub const fn debug(reason: Kind, address: u64, number: u64) -> Fault {
+        Fault::new(FaultType::DebugException, [reason as u64, address, number, 0, 0, 0])
+    }
+
     /// The scheduling context with badge `data` ran out of budget.
     pub const fn timeout(data: u64) -> Fault {
         Fault::new(FaultType::Timeout, [data, 0, 0, 0, 0, 0])
@@ -92,7 +98,7 @@ impl Fault {
     /// What kind of fault it is.
     #[inline(always)]
     pub fn kind(self) -> FaultType {
-        FaultType::from_label(self.kind).unwrap_or(FaultType::NullFault)
+        kind_of(self.kind)
     }
 
     /// Whether there is none.
@@ -104,6 +110,15 @@ impl Fault {
     /// The words given to the constructor, in its order; a capability fault's lookup failure is words 2 to 5.
     pub const fn words(self) -> [u64; 6] {
         self.words
+    }
+}
+
+/// The kind with this number; debug exceptions are none in a build without them, so that fast paths need not look for them.
+#[inline(always)]
+fn kind_of(number: u64) -> FaultType {
+    match FaultType::from_label(number) {
+        Some(FaultType::DebugException) if !abi::HARDWARE_DEBUG => FaultType::NullFault,
+        kind => kind.unwrap_or(FaultType::NullFault),
     }
 }
 

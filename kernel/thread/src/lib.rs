@@ -14,6 +14,7 @@
 pub mod audit;
 mod core_state;
 mod cross_core;
+mod debug;
 mod donation;
 mod fault;
 mod queue;
@@ -32,6 +33,7 @@ mod tcb;
 mod time;
 
 pub use core_state::{Action, Core};
+pub use debug::Debug;
 pub use donation::Donate;
 pub use fault::{Fault, FaultPlace, Phase, lookup_words};
 pub use queue::Queue;

@@ -2,7 +2,7 @@
 //! the processor.
 //!
 //! Invariant T9: where a thread's [`Roots`] carry the instance's [`Epoch`], they say what its CSpace and VSpace slots, the
-//! FPU's owner and its GS base would. Whoever deletes a capability that a root may be, or an ASID, starts a new epoch;
+//! FPU's owner, its GS base and its breakpoints would. Whoever deletes a capability that a root may be, or an ASID, starts a new epoch;
 //! whoever writes one of these forgets it. Invariant T10: with one core, the slots of the current thread are right whenever
 //! it is left to the user.
 
@@ -143,6 +143,9 @@ fn needs_of(asids: &AsidTable, core: &Core, thread: Ref<Tcb>) -> Option<Needs> {
     }
     if thread.context.get(Register::GsBase) != 0 {
         needs = needs.and_gs_base();
+    }
+    if thread.debug.is_wanted() {
+        needs = needs.and_debugging();
     }
     Some(needs)
 }

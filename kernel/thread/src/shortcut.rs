@@ -225,6 +225,7 @@ impl Threads<'_> {
         self.set_address_space(current);
         self.set_fpu(current);
         self.machine.load_bases(current.context.get(Register::FsBase), current.context.get(Register::GsBase));
+        current.debug.load(&current.context, self.machine);
     }
 
     /// As [`run_at_once`](Self::run_at_once), with what may be due.

@@ -1,6 +1,6 @@
 //! The thread control block: five capability slots, the user context, FPU state, and what the scheduler knows.
 
-use crate::{FaultPlace, Reply, Roots, SchedContext, State};
+use crate::{Debug, FaultPlace, Reply, Roots, SchedContext, State};
 use capability::Slot;
 use core::cell::Cell;
 use machine::{Context, FpuState};
@@ -81,6 +81,8 @@ pub struct Tcb {
     pub roots: Roots,
     /// Debug name, zero-padded.
     pub name: Cell<[u8; 32]>,
+    /// Hardware debug API: breakpoints and steps.
+    pub debug: Debug,
     /// FPU registers while another thread has the FPU.
     pub fpu: FpuState,
 }

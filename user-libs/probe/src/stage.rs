@@ -136,6 +136,12 @@ impl Stage {
         Heard::new(self.faults.recv(self.reply))
     }
 
+    /// Answers the last fault heard with one word, and waits for the next.
+    pub fn answer(&self, word: u64) -> Heard {
+        self.reply.send(Message::new(0, [word]));
+        self.fault()
+    }
+
     /// Lets the last thread heard go on with these registers, and waits for the next fault.
     pub fn go_on(&self, ip: u64, sp: u64, flags: u64) -> Heard {
         self.reply.send(Message::new(0, [ip, sp, flags]));

@@ -15,6 +15,8 @@ pub enum Fault {
     UnknownSyscall { ip: u64, sp: u64, number: u64 },
     /// A processor exception.
     UserException { ip: u64, sp: u64, flags: u64, number: u64, code: u64 },
+    /// Hardware debug API: a breakpoint (number `number`, at `address`), a step, or the breakpoint instruction.
+    Debug { ip: u64, reason: u64, address: u64, number: u64 },
     /// The budget is exhausted.
     Timeout { badge: u64, consumed_us: u64 },
     /// A memory access failed; `fsr` is the processor's error code, `prefetch` 1 for an instruction fetch.
@@ -45,6 +47,12 @@ impl Fault {
                 number: word(fault::user_exception::NUMBER),
                 code: word(fault::user_exception::CODE),
             },
+            FaultType::DebugException => Self::Debug {
+                ip: word(fault::debug_exception::FAULT_IP),
+                reason: word(fault::debug_exception::REASON),
+                address: word(fault::debug_exception::TRIGGER_ADDRESS),
+                number: word(fault::debug_exception::BREAKPOINT_NUMBER),
+            },
             FaultType::Timeout => {
                 Self::Timeout { badge: word(fault::timeout::DATA), consumed_us: word(fault::timeout::CONSUMED) }
             }
@@ -71,6 +79,7 @@ impl fmt::Display for Fault {
             Self::UserException { ip, number, code, .. } => {
                 write!(f, "exception {number} (code {code:#x}) at {ip:#x}")
             }
+            Self::Debug { ip, reason, .. } => write!(f, "debug exception (reason {reason}) at {ip:#x}"),
             Self::Timeout { badge, consumed_us } => write!(f, "budget {badge:#x} exhausted after {consumed_us} us"),
             Self::Vm { ip, address, prefetch, fsr } => {
                 let what = match (*prefetch, fsr & 2) {

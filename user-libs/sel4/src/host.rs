@@ -2,8 +2,8 @@
 //!
 //! Each host thread has its own closure and its own IPC buffer, so tests may run in parallel.
 
+use crate::IpcBuffer;
 use crate::sys::Answer;
-use abi::message::IpcBuffer;
 use abi::syscall::Syscall;
 use std::boxed::Box;
 use std::cell::{Cell, RefCell};

@@ -35,18 +35,20 @@ pub mod initial;
 mod invoke;
 mod ioport;
 mod ipc;
+mod ipc_buffer;
 mod irq;
+mod registers;
 mod sched;
 pub mod sys;
 mod tcb;
 pub mod thread;
 mod untyped;
 mod vspace;
+mod words;
 
 pub use abi::CPtr;
-pub use abi::message::{CNodeGuard, CapRights, IpcBuffer, MessageInfo};
+pub use abi::message::MessageInfo;
 pub use abi::object::ObjectType;
-pub use abi::register::UserContext;
 pub use abi::vm::VmAttributes;
 pub use bootinfo::BootInfo;
 pub use cap::{
@@ -57,6 +59,9 @@ pub use cap::{
 pub use cnode::Slot;
 pub use error::{Error, Lookup, Result};
 pub use ipc::{Message, Received, yield_now};
+pub use ipc_buffer::IpcBuffer;
 pub use irq::{IoApicPin, MsiSource, Polarity, Trigger};
+pub use registers::UserContext;
 pub use sched::Budget;
-pub use tcb::{CopyRegisters, ResumeTarget, Space, SuspendSource};
+pub use tcb::{Breakpoint, CopyRegisters, ResumeTarget, Space, SuspendSource};
+pub use words::{CNodeGuard, CapRights};

@@ -3,6 +3,7 @@
 use crate::cap::{CNode, Capability, Notification, Page, Pml4, Tcb};
 use crate::invoke::{act, invoke};
 use crate::{CNodeGuard, Result, UserContext, buffer};
+use abi::breakpoint;
 use abi::invocation::Invocation;
 use abi::message::FAST_REGISTERS;
 use abi::register::CONTEXT_WORDS;
@@ -36,6 +37,19 @@ pub enum CopyRegisters {
     Integer,
     /// All.
     Both,
+}
+
+/// A breakpoint of a thread, for kernels with the hardware debug API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breakpoint {
+    /// Where.
+    pub address: u64,
+    /// On what: data or an instruction.
+    pub kind: breakpoint::Kind,
+    /// Bytes of data; 0 for an instruction.
+    pub bytes: u64,
+    /// On which accesses to data; reading for an instruction.
+    pub access: breakpoint::Access,
 }
 
 /// A capability space and an address space.
@@ -159,6 +173,49 @@ impl Tcb {
     /// Clears, then sets flags of [`abi::sched::tcb_flags`]; gives the flags after that (`TCBSetFlags`).
     pub fn set_flags(self, clear: u64, set: u64) -> Result<u64> {
         Ok(invoke(self.cptr(), Invocation::TCBSetFlags, &[], &[clear, set])?[0])
+    }
+
+    /// Sets a breakpoint (`TCBSetBreakpoint`; kernels with the hardware debug API only).
+    ///
+    /// # Errors
+    /// [`RangeError`](crate::Error::RangeError) for a number that does not exist;
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) for an address of the kernel, a size of an instruction, an
+    /// instruction that is to be broken on but by reading, or data without a size of 1, 2, 4 or 8 bytes;
+    /// [`AlignmentError`](crate::Error::AlignmentError) for data that is not aligned to its size.
+    pub fn set_breakpoint(self, number: u16, breakpoint: Breakpoint) -> Result<()> {
+        let Breakpoint { address, kind, bytes, access } = breakpoint;
+        act(
+            self.cptr(),
+            Invocation::TCBSetBreakpoint,
+            &[],
+            &[number.into(), address, kind.word(), bytes, access.word()],
+        )
+    }
+
+    /// A breakpoint, and whether it is in force (`TCBGetBreakpoint`; kernels with the hardware debug API only).
+    ///
+    /// # Errors
+    /// [`RangeError`](crate::Error::RangeError) for a number that does not exist.
+    pub fn breakpoint(self, number: u16) -> Result<(Breakpoint, bool)> {
+        let [address, kind, bytes, access] = invoke(self.cptr(), Invocation::TCBGetBreakpoint, &[], &[number.into()])?;
+        let kind = breakpoint::Kind::from_word(kind).unwrap_or(breakpoint::Kind::Instruction);
+        let access = breakpoint::Access::from_word(access).unwrap_or(breakpoint::Access::Read);
+        Ok((Breakpoint { address, kind, bytes, access }, buffer::word(4) != 0))
+    }
+
+    /// Removes a breakpoint (`TCBUnsetBreakpoint`; kernels with the hardware debug API only).
+    ///
+    /// # Errors
+    /// [`RangeError`](crate::Error::RangeError) for a number that does not exist.
+    pub fn unset_breakpoint(self, number: u16) -> Result<()> {
+        act(self.cptr(), Invocation::TCBUnsetBreakpoint, &[], &[number.into()])
+    }
+
+    /// Stops the thread after `instructions`, or never for 0 (`TCBConfigureSingleStepping`; kernels with the hardware debug
+    /// API only). Breakpoint `number` is for processors that need one; says whether it was used up, never on x86.
+    pub fn configure_single_stepping(self, number: u16, instructions: u64) -> Result<bool> {
+        let words = [number.into(), instructions];
+        Ok(invoke(self.cptr(), Invocation::TCBConfigureSingleStepping, &[], &words)?[0] != 0)
     }
 
     /// Reads all registers of another thread (`TCBReadRegisters`).

@@ -4,7 +4,7 @@
 //! address of the thread's IPC buffer. Whoever starts a thread prepares the block and either lets the thread
 //! [`enter`] it, or starts it with that FS base (`Tcb::set_tls_base`, or `fs_base` of `Tcb::write_registers`).
 
-use abi::message::IpcBuffer;
+use crate::IpcBuffer;
 
 /// The block; it must lie still while any thread's `fs` points to it.
 #[derive(Debug)]

@@ -63,7 +63,8 @@ fn faults_are_told_from_messages() {
     assert_eq!(decode(2, [0; 4]), Some(Fault::UnknownSyscall { ip: 115, sp: 116, number: 118 }));
     assert_eq!(decode(5, [7, 8, 0, 0]), Some(Fault::Timeout { badge: 7, consumed_us: 8 }));
     assert!(matches!(decode(1, [1, 2, 0, 2]), Some(Fault::Cap { ip: 1, address: 2, .. })));
-    for label in [0, 4, 7, 1 << 40] {
+    assert_eq!(decode(4, [1, 2, 0, 6]), Some(Fault::Debug { ip: 1, reason: 2, address: 0, number: 6 }));
+    for label in [0, 7, 1 << 40] {
         assert_eq!(decode(label, [0; 4]), None);
     }
     assert_eq!(decode(6, [1, 2, 0, 6]).unwrap().to_string(), "write of 0x2 failed at 0x1 (code 0x6)");

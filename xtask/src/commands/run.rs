@@ -43,6 +43,10 @@ pub struct Arguments {
     /// Take the kernel without debug system calls (for partitions of one core).
     #[arg(long)]
     release_kernel: bool,
+    /// Take kernel and programs with seL4's hardware debug API: breakpoints and single-stepping (for partitions of one core;
+    /// root tasks of others must be built for it too).
+    #[arg(long, conflicts_with = "release_kernel")]
+    hardware_debug: bool,
     #[command(flatten)]
     form: Form,
 }
@@ -56,6 +60,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut artifacts = Artifacts::build()?;
     if arguments.release_kernel {
         artifacts = artifacts.with_release_kernel()?;
+    }
+    if arguments.hardware_debug {
+        if arguments.form != Form::default() {
+            bail!("--hardware-debug is for partitions of one core");
+        }
+        artifacts = artifacts.with_hardware_debug()?;
     }
     let file = arguments.file.clone().unwrap_or_else(|| workspace::systems_dir().join("pipeline.toml"));
     let inputs = Inputs { input: arguments.input.clone(), form: arguments.form };

@@ -16,8 +16,10 @@ use xtask::tally::Tally;
 use xtask::target::Library;
 use xtask::tools;
 
-/// Kernels for several cores, by the image's features: each is tested on the host as the one without locks is.
-const KERNELS: [&str; 3] = ["skerry-image/smp", "skerry-image/lock-mcs", "skerry-image/lock-big"];
+/// Kernels for several cores and the one with the hardware debug API, by the image's features: each is tested on the host as
+/// the usual one is.
+const KERNELS: [&str; 4] =
+    ["skerry-image/smp", "skerry-image/lock-mcs", "skerry-image/lock-big", "skerry-image/hardware-debug"];
 
 /// How long each fuzzer runs: about half a minute in all.
 const FUZZED: Duration = Duration::from_secs(3);

@@ -92,6 +92,24 @@ impl Inspector {
         }
     }
 
+    /// Interrupts every CPU that lets it through, unmaskably.
+    ///
+    /// # Errors
+    /// When the monitor does not answer.
+    pub fn inject_nmi(&mut self) -> Result<()> {
+        self.execute("inject-nmi", &json!({})).map(drop)
+    }
+
+    /// Makes bank `bank` of CPU `cpu` report the error `status`, as a machine check if it is uncorrected.
+    ///
+    /// # Errors
+    /// When the monitor does not answer, or the machine has no such bank.
+    pub fn inject_machine_check(&mut self, cpu: u32, bank: u32, status: u64) -> Result<()> {
+        // Global status: in progress, and the interrupted program could go on.
+        let answer = self.human(&format!("mce {cpu} {bank} {status:#x} 0x5 0x1000 0x0"))?;
+        if answer.is_empty() { Ok(()) } else { bail!("QEMU's monitor: {answer}") }
+    }
+
     /// A command in the words of QEMU's human monitor.
     ///
     /// # Errors

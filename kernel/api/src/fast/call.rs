@@ -3,7 +3,7 @@
 
 use super::{Arrival, AtOnce, Care, Rest, Thorough, copy, move_context, takes};
 use crate::OnCore;
-use crate::entry::{DEVICE_NOT_AVAILABLE, fault_of};
+use crate::entry::{DEVICE_NOT_AVAILABLE, fault_of, is_trap};
 use capability::Cap;
 use ipc::{Buffer, Endpoint};
 use machine::Register;
@@ -64,7 +64,7 @@ impl OnCore<'_> {
 
     #[inline(always)]
     fn fast_exception<C: Care>(self, thread: Ref<Tcb>, vector: u64, code: u64) -> Option<Ref<Tcb>> {
-        if vector == DEVICE_NOT_AVAILABLE {
+        if vector == DEVICE_NOT_AVAILABLE || abi::HARDWARE_DEBUG && is_trap(vector) {
             return None;
         }
         let mut shared = self.share()?;

@@ -6,7 +6,7 @@
 
 use super::FRAME_STACK;
 use super::handlers::{call, exception, interrupt, reply_recv, send, syscall, yield_turn};
-use crate::entry::{at, nmi, skerry_kernel_fault, skerry_nb_send_lightly, skerry_send_lightly};
+use crate::entry::{at, nmi, skerry_kernel_fault, skerry_machine_check, skerry_nb_send_lightly, skerry_send_lightly};
 use abi::syscall::Syscall;
 use core::mem::offset_of;
 use machine::Cpu;
@@ -309,7 +309,7 @@ unsafe extern "C" fn trap() {
     )
 }
 
-/// A kernel bug, a double fault or a machine check; the frame is as for [`trap`]. GS may be the user's.
+/// A kernel bug or a double fault; the frame is as for [`trap`]. GS may be the user's.
 #[unsafe(naked)]
 #[unsafe(link_section = ".text.entry")]
 unsafe extern "C" fn fatal() {
@@ -326,7 +326,7 @@ unsafe extern "C" fn fatal() {
     )
 }
 
-/// A double fault or a machine check, on its stack: where it came from, the kernel need not have been mapped. Its CR3 is
+/// A double fault, on its stack: where it came from, the kernel need not have been mapped. Its CR3 is
 /// the word above the stack, where the seven words of the frame end.
 #[unsafe(naked)]
 #[unsafe(link_section = ".text.entry")]
@@ -338,6 +338,33 @@ unsafe extern "C" fn fatal_anywhere() {
         "mov cr3, rdi",
         "jmp {fatal}",
         fatal = sym fatal,
+    )
+}
+
+/// The machine check, on the same stack: the interrupted program goes on if the handler returns, which needs no GS.
+#[unsafe(naked)]
+#[unsafe(link_section = ".text.entry")]
+unsafe extern "C" fn machine_check() {
+    core::arch::naked_asm!(
+        "cld",
+        "push rax", "push rcx", "push rdx", "push rsi", "push rdi", "push r8", "push r9", "push r10", "push r11",
+        "mov rdi, [rsp + 72]",
+        "mov rax, cr3",
+        "push rax",
+        // The kernel's CR3, five words of the frame and ten of ours up.
+        "mov rax, [rsp + 120]",
+        "test rax, rax",
+        "jz 2f",
+        "mov cr3, rax",
+        "2:",
+        "sub rsp, 8",
+        "call {handler}",
+        "add rsp, 8",
+        "pop rax",
+        "mov cr3, rax",
+        "pop r11", "pop r10", "pop r9", "pop r8", "pop rdi", "pop rsi", "pop rdx", "pop rcx", "pop rax",
+        "iretq",
+        handler = sym skerry_machine_check,
     )
 }
 
@@ -374,6 +401,8 @@ core::arch::global_asm!(
     "jmp {nmi}",
     ".elseif skerry_vector == {debug_vector}",
     "jmp {debug}",
+    ".elseif skerry_vector == {machine_check_vector}",
+    "jmp {machine_check}",
     ".else",
     // `machine::gate::has_error_code`, as a bit set of the first 32 vectors.
     ".if (skerry_vector >= 32) || ((({with_error} >> (skerry_vector & 31)) & 1) == 0)",
@@ -381,7 +410,7 @@ core::arch::global_asm!(
     ".endif",
     ".byte 0x68",
     ".long skerry_vector",
-    ".if (skerry_vector == {double_fault}) || (skerry_vector == {machine_check})",
+    ".if skerry_vector == {double_fault}",
     "jmp {fatal_anywhere}",
     ".else",
     "jmp {trap}",
@@ -393,10 +422,11 @@ core::arch::global_asm!(
     nmi_vector = const NMI,
     debug_vector = const DEBUG,
     double_fault = const DOUBLE_FAULT,
-    machine_check = const MACHINE_CHECK,
+    machine_check_vector = const MACHINE_CHECK,
     with_error = const error_code_set(),
     nmi = sym nmi,
     debug = sym debug,
+    machine_check = sym machine_check,
     fatal_anywhere = sym fatal_anywhere,
     trap = sym trap,
 );

@@ -6,6 +6,8 @@
 mod harness;
 
 mod boot;
+#[cfg(feature = "hardware-debug")]
+mod breakpoints;
 mod cnode;
 mod donation;
 mod edges;

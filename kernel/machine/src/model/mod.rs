@@ -41,6 +41,8 @@ pub struct Machine {
     pending_interrupt: Cell<bool>,
     fault_address: Cell<u64>,
     current: Cell<u64>,
+    breakpoints: Cell<([u64; 4], u64)>,
+    debug_status: Cell<u64>,
     on_interrupt_core: Responder,
 }
 
@@ -149,11 +151,6 @@ impl Machine {
         self.log(Event::FlushAsid { asid, top_table_phys });
     }
 
-    /// Forgets all translations that are not the kernel's.
-    pub fn flush_all(&self) {
-        self.log(Event::FlushAll);
-    }
-
     /// Tells the local APIC that the interrupt in service is done.
     pub fn end_of_interrupt(&self) {
         self.log(Event::EndOfInterrupt);
@@ -241,6 +238,22 @@ impl Machine {
         self.pending_interrupt.get()
     }
 
+    /// Loads the breakpoints of the thread that runs next.
+    pub fn load_breakpoints(&self, addresses: [u64; 4], control: u64) {
+        self.met.set(self.met.get().with_breakpoints(control));
+        self.breakpoints.set((addresses, control));
+    }
+
+    /// What debug exceptions since the last question were about.
+    pub fn take_debug_status(&self) -> u64 {
+        self.debug_status.take()
+    }
+
+    /// What the hardware did by itself: nothing, here.
+    pub fn mishaps(&self) -> [u64; 2] {
+        [0; 2]
+    }
+
     /// Linear address of the last page fault.
     pub fn fault_address(&self) -> u64 {
         self.fault_address.get()
@@ -280,6 +293,8 @@ impl Machine {
             pending_interrupt: Cell::new(false),
             fault_address: Cell::new(0),
             current: Cell::new(0),
+            breakpoints: Cell::default(),
+            debug_status: Cell::default(),
             on_interrupt_core: Responder::default(),
         }
     }
@@ -367,6 +382,16 @@ impl Machine {
     /// What [`Machine::pending_interrupt`] answers.
     pub fn set_pending_interrupt(&self, pending: PendingInterrupt) {
         self.pending_interrupt.set(pending == PendingInterrupt::Waiting);
+    }
+
+    /// What [`Machine::take_debug_status`] answers next.
+    pub fn set_debug_status(&self, status: u64) {
+        self.debug_status.set(status);
+    }
+
+    /// The breakpoints in force.
+    pub fn breakpoints(&self) -> ([u64; 4], u64) {
+        self.breakpoints.get()
     }
 
     /// What [`Machine::fault_address`] answers.

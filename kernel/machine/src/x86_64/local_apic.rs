@@ -73,11 +73,12 @@ pub(super) struct LocalApic {
 }
 
 impl LocalApic {
-    /// Enables it with everything masked but the timer, which is disarmed.
+    /// Enables it with everything masked but the timer, which is disarmed, and the non-maskable interrupt, which belongs to
+    /// the first core of the instance that owns the I/O APIC.
     ///
     /// # Safety
     /// Interrupts are off; the registers are mapped (xAPIC) and nobody else on this core uses them.
-    pub(super) unsafe fn start(handoff: &Handoff) -> Self {
+    pub(super) unsafe fn start(handoff: &Handoff, core_index: usize) -> Self {
         // SAFETY: every x86-64 processor has this MSR.
         let base = unsafe { Msr::new(IA32_APIC_BASE).read() };
         let access = if base & APIC_BASE_X2 == 0 { Access::Page } else { Access::Msr };
@@ -85,7 +86,7 @@ impl LocalApic {
         let raw_id = access.read(register::ID);
         let id = if access == Access::Page { raw_id >> 24 } else { raw_id };
         // SAFETY: the caller's promise.
-        unsafe { configure(access, timer) };
+        unsafe { configure(access, timer, handoff.io_apic_pins != 0 && core_index == 0) };
         Self {
             access,
             timer,
@@ -189,7 +190,7 @@ impl LocalApic {
 
 /// # Safety
 /// As for [`LocalApic::start`].
-unsafe fn configure(access: Access, timer: Timer) {
+unsafe fn configure(access: Access, timer: Timer, owns_nmi: bool) {
     const MASKED: u32 = apic::LVT_MASKED | ipi::SPURIOUS as u32;
     let highest_entry = access.read(register::VERSION) >> 16 & 0xff;
     let mode = if timer == Timer::Deadline { apic::LVT_TSC_DEADLINE } else { 0 };
@@ -200,7 +201,7 @@ unsafe fn configure(access: Access, timer: Timer) {
         access.write(register::TASK_PRIORITY, 0);
         access.write(register::TIMER_INITIAL, 0);
         access.write(register::LVT_LINT0, MASKED);
-        access.write(register::LVT_LINT1, MASKED);
+        access.write(register::LVT_LINT1, if owns_nmi { apic::LVT_NMI } else { MASKED });
         access.write(register::LVT_ERROR, MASKED);
         for (entry, offset) in [(4, register::LVT_PERFORMANCE), (5, register::LVT_THERMAL), (6, register::LVT_CMCI)] {
             if highest_entry >= entry {

@@ -7,15 +7,18 @@
 //! Tests: system tests boot it; what can be computed is tested on the host beside `gate`, `selector`, `apic`, `cpu`.
 
 mod bases;
+mod breakpoints;
 mod console;
 pub use console::write_without_machine;
 mod fpu;
 mod local_apic;
+mod machine_check;
 mod paging;
 mod pins;
 mod ports;
 mod start;
 
+pub use machine_check::take_machine_check;
 pub use start::start;
 
 use crate::Cpu;
@@ -121,6 +124,11 @@ impl Machine {
     #[inline]
     pub fn fault_address(&self) -> u64 {
         Cr2::read_raw()
+    }
+
+    /// What the hardware did by itself: non-maskable interrupts on this core, and machine checks that a core survived.
+    pub fn mishaps(&self) -> [u64; 2] {
+        [self.cpu.nmi_count(), machine_check::survived()]
     }
 
     /// Names the thread, by its address, that the next kernel entry saves to and the next exit restores from: the entry

@@ -199,16 +199,6 @@ impl Machine {
         }
     }
 
-    /// Forgets every translation but the kernel's global ones.
-    pub fn flush_all(&self) {
-        match self.tagging {
-            _ if self.loading.isolation == Isolation::On => {}
-            Tagging::None => write_root(self.met.get().space().word()),
-            // SAFETY: `Pcid` is chosen only if the processor has the instruction.
-            Tagging::Pcid => unsafe { tlb::flush_pcid(InvPcidCommand::AllExceptGlobal) },
-        }
-    }
-
     fn invalidate_tagged(&self, asid: u16, command: impl FnOnce(Pcid) -> InvPcidCommand) {
         if let Ok(tag) = Pcid::new(self.tagging.tag(asid) as u16) {
             // SAFETY: `Pcid` is chosen only if the processor has the instruction; forgetting is always sound.

@@ -7,7 +7,8 @@ use super::bases;
 use super::console::Console;
 use super::local_apic::LocalApic;
 use super::paging::{Isolation, Loading, Tagging};
-use super::{Machine, fpu, paging, pins};
+use super::{Machine, fpu, machine_check, paging, pins};
+use crate::breakpoints::CONTROL_OFF;
 use crate::context::{
     FLAGS_ALIGNMENT, FLAGS_DIRECTION, FLAGS_INTERRUPT, FLAGS_IO_PRIVILEGE, FLAGS_NESTED, FLAGS_RESUME, FLAGS_TRAP,
 };
@@ -46,8 +47,6 @@ const PAGE_ATTRIBUTES: u64 = 0x0007_0401_0007_0406;
 /// What `syscall` clears in RFLAGS.
 const SYSCALL_CLEARS: u64 =
     FLAGS_TRAP | FLAGS_INTERRUPT | FLAGS_DIRECTION | FLAGS_IO_PRIVILEGE | FLAGS_NESTED | FLAGS_RESUME | FLAGS_ALIGNMENT;
-/// DR7 with every breakpoint off.
-const DEBUG_CONTROL_OFF: u64 = 0x400;
 
 unsafe extern "C" {
     /// Where `syscall` goes; defined by the kernel image.
@@ -104,11 +103,12 @@ pub unsafe fn start(cpu: &'static Cpu, handoff: &'static Handoff, core_index: us
         set_system_call(stubs.syscall);
         set_speculation(handoff.features, &decision);
         Msr::new(IA32_PAT).write(PAGE_ATTRIBUTES);
-        asm!("mov dr7, {}", in(reg) DEBUG_CONTROL_OFF, options(nomem, nostack));
+        asm!("mov dr7, {}", in(reg) CONTROL_OFF, options(nomem, nostack));
+        machine_check::start();
     }
     let met = Met::at_start(paging::read_root());
     // SAFETY: the loader mapped the local APIC, and this core is its only user.
-    let local_apic = unsafe { LocalApic::start(handoff) };
+    let local_apic = unsafe { LocalApic::start(handoff, core_index) };
     // SAFETY: the loader mapped the I/O APIC if it reports pins, and then it is this instance's alone; the instance's
     // first core is its only user.
     let io_apic = unsafe { pins::start(handoff, core_index) };

@@ -14,7 +14,7 @@
 //! | [`register`] | which register carries what; the user context |
 //! | [`breakpoint`] | words of the hardware debug API |
 //! | [`bootinfo`] | the page a root task starts from |
-//! | [`vm`], [`irq`], [`sched`] | attributes and limits of mappings, interrupts and scheduling |
+//! | [`vm`], [`irq`], [`sched`] | limits of mappings, interrupts and scheduling |
 //!
 //! Sizes are asserted at compile time beside each layout; the numbers are spelt out once more in `tests/numbers.rs`.
 //!

@@ -49,7 +49,6 @@ mod words;
 pub use abi::CPtr;
 pub use abi::message::MessageInfo;
 pub use abi::object::ObjectType;
-pub use abi::vm::VmAttributes;
 pub use bootinfo::BootInfo;
 pub use cap::{
     AsidControl, AsidPool, CNode, Capability, DomainSet, Doorbell, Endpoint, IoPort, IoPortControl, IrqControl,
@@ -64,4 +63,4 @@ pub use irq::{IoApicPin, MsiSource, Polarity, Trigger};
 pub use registers::UserContext;
 pub use sched::Budget;
 pub use tcb::{Breakpoint, CopyRegisters, ResumeTarget, Space, SuspendSource};
-pub use words::{CNodeGuard, CapRights};
+pub use words::{CNodeGuard, CapRights, VmAttributes};

@@ -127,6 +127,10 @@ impl OnCore<'_> {
         self.ipc().answer_fault(thread, handler, message_info(handler));
         thread.fault.clear();
         thread.context.restart();
+        if abi::HARDWARE_DEBUG {
+            // The answer to a step changes what the thread needs of the processor.
+            self.ipc().refresh(thread);
+        }
         self.ipc().run(thread);
     }
 }

@@ -7,7 +7,6 @@ use abi::fault::{FaultType, cap};
 use abi::invocation::Invocation::*;
 use abi::object::ObjectType;
 use abi::syscall::Syscall;
-use abi::vm::VmAttributes;
 use machine::Register;
 use machine::model::Event;
 
@@ -97,8 +96,7 @@ fn wide_writes_to_ports_stay_inside_the_capability() {
 fn upper_paging_structures_unmap_and_map_elsewhere() {
     const AT: u64 = 1 << 44;
     let system = System::new();
-    let map =
-        |table, what, vaddr| system.invoke(table, what, &[vaddr, VmAttributes::WRITE_BACK.word()], &[slot::VSPACE]);
+    let map = |table, what, vaddr| system.invoke(table, what, &[vaddr, 0], &[slot::VSPACE]);
     let (pdpt, directory) = (system.make(ObjectType::Pdpt, 0), system.make(ObjectType::PageDirectory, 0));
     map(pdpt, X86PDPTMap, AT).ok();
     map(directory, X86PageDirectoryMap, AT).ok();

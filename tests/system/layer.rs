@@ -36,7 +36,7 @@ const WORDS: [(&str, &str); 15] = [
     (", held.held()", ""),
     (", held)", ")"),
     (", existence }", " }"),
-    (" || self.existence.is_awaited()", ""),
+    (" && self.existence.is_awaited()", " && false"),
     ("= self.kernel.interrupts.lock(shared.held());", "= &self.kernel.interrupts;"),
     ("self.kernel.interrupts.lock(shared.held())", "self.kernel.interrupts"),
     ("self.kernel.interrupts.lock(self.existence.held())", "&self.kernel.interrupts"),

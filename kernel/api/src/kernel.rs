@@ -187,6 +187,9 @@ impl<'k> Deref for Entry<'k> {
 
 /// Work units between two looks for a pending interrupt (seL4's default).
 const WORK_UNITS: u32 = 100;
+/// Work units between two looks for another core that waits. To wait for is worse than to be interrupted late: it waits with
+/// interrupts off, and others behind it.
+const WORK_UNITS_OTHERS_WAIT: u32 = 10;
 
 impl<'k> Entry<'k> {
     /// The interrupt table.
@@ -204,13 +207,15 @@ impl<'k> Entry<'k> {
     /// Counts a unit of work; says whether the operation should stop to let an interrupt in.
     pub fn preemption_point(&self) -> Result<(), Stop> {
         let core = self.core;
-        core.work_units.set(core.work_units.get() + 1);
-        if core.work_units.get() < WORK_UNITS {
+        let done = core.work_units.get() + 1;
+        let is_awaited = done.is_multiple_of(WORK_UNITS_OTHERS_WAIT) && self.existence.is_awaited();
+        core.work_units.set(done);
+        if done < WORK_UNITS && !is_awaited {
             return Ok(());
         }
         core.work_units.set(0);
         self.update_time();
-        if self.machine.pending_interrupt() || self.existence.is_awaited() || !self.has_budget_left() {
+        if is_awaited || self.machine.pending_interrupt() || !self.has_budget_left() {
             return Err(Stop::Preempted);
         }
         Ok(())

@@ -8,12 +8,8 @@ pub const IRQ_OFFSET: u64 = 0x30;
 pub const VECTOR_MIN: u64 = 0;
 /// Highest user vector.
 pub const VECTOR_MAX: u64 = 107;
-/// `X86IRQIssueIRQHandlerIOAPIC`, argument `level`: edge triggered.
-pub const EDGE_TRIGGERED: u64 = 0;
 /// `X86IRQIssueIRQHandlerIOAPIC`, argument `level`: level triggered.
 pub const LEVEL_TRIGGERED: u64 = 1;
-/// `X86IRQIssueIRQHandlerIOAPIC`, argument `polarity`: active high.
-pub const ACTIVE_HIGH: u64 = 0;
 /// `X86IRQIssueIRQHandlerIOAPIC`, argument `polarity`: active low.
 pub const ACTIVE_LOW: u64 = 1;
 /// Highest PCI bus number.

@@ -116,6 +116,16 @@ macro_rules! save_the_rest {
     };
 }
 
+/// Loads all registers of the user, from the thread whose address is in `$thread`, but those that the ways out load last.
+macro_rules! load_most {
+    ($thread:literal) => {
+        load_most!($thread, "rax" "rbx" "rbp" "r12" "r13" "r14" "rdx" "r10" "r8" "r9" "r15")
+    };
+    ($thread:literal, $($register:literal)+) => {
+        concat!($("mov ", $register, ", [", $thread, " + {", $register, "}]\n",)+)
+    };
+}
+
 pub mod guarded;
 pub mod plain;
 

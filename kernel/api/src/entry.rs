@@ -49,16 +49,19 @@ impl OnCore<'_> {
     /// As [`syscall`](Self::syscall), for a Call that [`call_at_once`](Self::call_at_once) left.
     #[inline(always)]
     pub fn call(self) {
-        if !self.call_thoroughly() {
-            self.slow_syscall();
+        match self.call_thoroughly() {
+            Ok(arrival) => self.arrive(arrival),
+            Err(_) => self.slow_syscall(),
         }
     }
 
     /// As [`syscall`](Self::syscall), for a ReplyRecv that [`reply_at_once`](Self::reply_at_once) left.
     #[inline(always)]
     pub fn reply_receive(self) {
-        if !self.reply_thoroughly() {
-            self.slow_syscall();
+        match self.reply_thoroughly() {
+            Some(Replied::Message(arrival)) => self.arrive(arrival),
+            Some(Replied::Fault(thread, handler)) => self.answer_fault(thread, handler),
+            None => self.slow_syscall(),
         }
     }
 
@@ -100,7 +103,7 @@ impl OnCore<'_> {
     }
 
     /// As [`exception`](Self::exception), where [`exception_at_once`](Self::exception_at_once) did nothing.
-    #[inline]
+    #[inline(always)]
     pub fn rest_of_exception(self, vector: u64, code: u64) {
         if !self.exception_thoroughly(vector, code) {
             self.slow_exception(vector, code);

@@ -25,12 +25,23 @@ impl Buffer {
         Self::in_plain_page(thread).or_else(|| Self::of_unusual(thread, needs))
     }
 
-    /// The buffer of `thread` if it is in the usual kind of frame: a page that may be read and written.
+    /// The buffer of `thread` if it is in the usual kind of frame.
     #[inline(always)]
     pub fn in_plain_page(thread: Ref<Tcb>) -> Option<Ref<Buffer>> {
-        let frame = thread.cap(TcbSlot::Buffer);
+        Self::is_in_plain_page(thread).then(|| Self::of_plain_page(thread))
+    }
+
+    /// Whether it is in the usual kind of frame: a page that may be read and written.
+    #[inline(always)]
+    pub fn is_in_plain_page(thread: Ref<Tcb>) -> bool {
+        thread.cap(TcbSlot::Buffer).is_plain_page()
+    }
+
+    /// The buffer of `thread`, which [is in](Self::is_in_plain_page) the usual kind of frame.
+    #[inline(always)]
+    pub fn of_plain_page(thread: Ref<Tcb>) -> Ref<Buffer> {
         let offset = thread.ipc_buffer.get() & ((1 << FrameSize::Small.bits()) - 1);
-        frame.is_plain_page().then(|| Ref::at(Phys(frame.phys().0 + offset)))
+        Ref::at(Phys(thread.cap(TcbSlot::Buffer).phys().0 + offset))
     }
 
     #[inline(never)]
@@ -70,7 +81,18 @@ impl Buffer {
     pub fn copy_message(&self, other: &Buffer, first: usize, end: usize) {
         let range = MESSAGE + first..MESSAGE + end;
         let (Some(from), Some(to)) = (self.words.get(range.clone()), other.words.get(range)) else { return };
-        for (from, to) in from.iter().zip(to) {
+        // By eights, four, two and one: a message is a few words, and a loop over each costs more than they do.
+        let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<8>(), to.as_chunks::<8>());
+        from.iter().zip(to).for_each(|(from, to)| copy(from, to));
+        let ((from, from_rest), (to, to_rest)) = (from_rest.as_chunks::<4>(), to_rest.as_chunks::<4>());
+        if let ([from], [to]) = (from, to) {
+            copy(from, to);
+        }
+        let ((from, from_last), (to, to_last)) = (from_rest.as_chunks::<2>(), to_rest.as_chunks::<2>());
+        if let ([from], [to]) = (from, to) {
+            copy(from, to);
+        }
+        if let ([from], [to]) = (from_last, to_last) {
             to.store(from.load(Relaxed), Relaxed);
         }
     }
@@ -89,4 +111,9 @@ impl Buffer {
     pub fn receive_path(&self) -> (u64, u64, u64) {
         (self.get(RECEIVE_CNODE), self.get(RECEIVE_INDEX), self.get(RECEIVE_DEPTH))
     }
+}
+
+#[inline(always)]
+fn copy<const N: usize>(from: &[AtomicU64; N], to: &[AtomicU64; N]) {
+    from.iter().zip(to).for_each(|(from, to)| to.store(from.load(Relaxed), Relaxed));
 }

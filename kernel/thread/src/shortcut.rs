@@ -73,7 +73,7 @@ impl Threads<'_> {
     /// thread; `None` if that is not so, or not simple.
     #[inline(always)]
     pub fn preempts_at_once(&self, current: Ref<Tcb>, thread: Ref<Tcb>) -> Option<Turn> {
-        let context = self.own_slice(thread)?;
+        let context = thread.sched_context.get().filter(|&context| is_own_slice(context) && self.is_here(thread))?;
         if thread.domain.get() != self.core.domain.get()
             || thread.priority.get() <= current.priority.get()
             || !self.can_run_at_once(thread)
@@ -83,20 +83,14 @@ impl Threads<'_> {
         Some(Turn { context, elapsed: self.elapsed_at_once(self.machine.now(), context)? })
     }
 
-    /// The turn of `thread`, which is blocked and [runs next](Self::runs_next), on its own time when the current thread, which
-    /// is not the idle one, blocks; `None` if it has no time of its own, or that is not simple.
+    /// The turn of a thread that is blocked here and [runs next](Self::runs_next), on its own `context`, when the current thread,
+    /// which is not the idle one, blocks; `None` if that is not simple.
     #[inline(always)]
-    pub fn own_turn(&self, thread: Ref<Tcb>) -> Option<Turn> {
-        let context = self.own_slice(thread)?;
+    pub fn own_turn(&self, context: Ref<SchedContext>) -> Option<Turn> {
+        if !is_own_slice(context) {
+            return None;
+        }
         Some(Turn { context, elapsed: self.elapsed_at_once(self.machine.now(), context)? })
-    }
-
-    /// The round-robin context of `thread`, which is blocked.
-    #[inline(always)]
-    fn own_slice(&self, thread: Ref<Tcb>) -> Option<Ref<SchedContext>> {
-        let context = thread.sched_context.get()?;
-        // A blocked thread is not in the release queue (T7).
-        (context.is_active() && context.is_round_robin() && self.is_here(thread)).then_some(context)
     }
 
     /// Takes it, but for running the thread; the current thread was blocked.
@@ -286,6 +280,12 @@ fn spend(context: Ref<SchedContext>, used: Ticks) {
 #[inline(always)]
 fn left(context: Ref<SchedContext>) -> Ticks {
     if context.is_round_robin() { slice_left(context) } else { left_sporadic(context) }
+}
+
+/// Whether a blocked thread's context lets it run at once: its thread is not in the release queue (T7).
+#[inline(always)]
+fn is_own_slice(context: Ref<SchedContext>) -> bool {
+    context.is_active() && context.is_round_robin()
 }
 
 /// What a round-robin context may use.

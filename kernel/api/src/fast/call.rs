@@ -24,12 +24,14 @@ impl OnCore<'_> {
     }
 
     /// The same with more care, for the current thread.
+    ///
+    /// # Errors
+    /// When nothing was done.
     #[inline(always)]
-    pub(crate) fn call_thoroughly(self) -> bool {
+    pub fn call_thoroughly(self) -> Result<Arrival, Rest> {
         let caller = self.core().current.get();
         let (cptr, info) = (caller.context.get(Register::Rdi), caller.context.get(Register::Rsi));
-        let arrival = self.fast_call::<Thorough>(caller, cptr, info);
-        arrival.map(|arrival| self.arrive(arrival)).is_ok()
+        self.fast_call::<Thorough>(caller, cptr, info)
     }
 
     #[inline(always)]
@@ -59,7 +61,7 @@ impl OnCore<'_> {
     pub(crate) fn exception_thoroughly(self, vector: u64, code: u64) -> bool {
         let thread = self.core().current.get();
         let handler = self.fast_exception::<Thorough>(thread, vector, code);
-        handler.map(|handler| self.ipc().run(handler)).is_some()
+        handler.map(|handler| self.run(handler)).is_some()
     }
 
     #[inline(always)]
@@ -98,8 +100,8 @@ impl OnCore<'_> {
         let mut object = self.kernel.locks.objects.lock(endpoint.word(), held);
         let callee = endpoint.first_receiver().filter(|&callee| self.core().owns(callee))?;
         let reply = callee.reply.get()?;
-        let is_active = callee.sched_context.get().is_some();
-        if is_active && !C::CALLS {
+        let own = callee.sched_context.get();
+        if own.is_some() && !C::CALLS {
             return None;
         }
         let _reply = self.kernel.locks.replies.lock(reply.word(), object.held());
@@ -107,7 +109,10 @@ impl OnCore<'_> {
         if !C::can_run(&threads, callee) || !threads.runs_next(caller, callee) || !suits(callee) {
             return None;
         }
-        let turn = if is_active { Some(threads.own_turn(callee)?) } else { None };
+        let turn = match own {
+            Some(own) => Some(threads.own_turn(own)?),
+            None => None,
+        };
         // The caller's own (T3).
         let context = self.core().current_context.get();
 

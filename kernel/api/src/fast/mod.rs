@@ -162,6 +162,7 @@ impl<'k> OnCore<'k> {
     }
 
     /// Gives the current thread all that it needs of the processor.
+    #[inline(never)]
     pub fn settle(self) {
         self.ipc().settle();
     }
@@ -171,7 +172,15 @@ impl<'k> OnCore<'k> {
     pub(crate) fn arrive(self, Arrival { thread, badge, info }: Arrival) {
         thread.context.set(Register::Rdi, badge);
         thread.context.set(Register::Rsi, info);
-        self.ipc().run(thread);
+        self.run(thread);
+    }
+
+    /// Runs `thread`, which one of the fast paths gave, with what may be due.
+    #[inline(always)]
+    pub(crate) fn run(self, thread: Ref<Tcb>) {
+        if !self.run_at_once(thread) {
+            self.settle();
+        }
     }
 }
 
@@ -208,9 +217,10 @@ fn copy<C: Care>(from: Ref<Tcb>, to: Ref<Tcb>, info: u64) -> u64 {
 #[inline(never)]
 fn copy_long(from: Ref<Tcb>, to: Ref<Tcb>, length: u64) -> u64 {
     let length = (length as usize).min(abi::message::MAX_LENGTH);
-    let (Some(source), Some(target)) = (Buffer::in_plain_page(from), Buffer::in_plain_page(to)) else {
+    if !Buffer::is_in_plain_page(from) || !Buffer::is_in_plain_page(to) {
         return copy_words(from, to, length) as u64;
-    };
+    }
+    let (source, target) = (Buffer::of_plain_page(from), Buffer::of_plain_page(to));
     for register in MESSAGE_REGISTERS {
         to.context.set(register, from.context.get(register));
     }

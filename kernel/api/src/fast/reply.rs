@@ -32,16 +32,11 @@ impl OnCore<'_> {
 
     /// The same with more care, for the current thread.
     #[inline(always)]
-    pub(crate) fn reply_thoroughly(self) -> bool {
+    pub fn reply_thoroughly(self) -> Option<Replied> {
         let server = self.core().current.get();
         let [cptr, info, reply_cptr] =
             [Register::Rdi, Register::Rsi, Register::R12].map(|register| server.context.get(register));
-        match self.fast_reply_receive::<Thorough>(server, cptr, info, reply_cptr) {
-            Some(Replied::Message(arrival)) => self.arrive(arrival),
-            Some(Replied::Fault(thread, handler)) => self.answer_fault(thread, handler),
-            None => return false,
-        }
-        true
+        self.fast_reply_receive::<Thorough>(server, cptr, info, reply_cptr)
     }
 
     #[inline(always)]
@@ -67,11 +62,11 @@ impl OnCore<'_> {
         let reply: Ref<Reply> = reply_cap.object();
         let _reply = self.kernel.locks.replies.lock(reply.word(), object.held());
         let caller = reply.thread.get().filter(|&caller| self.core().owns(caller))?;
-        let is_active = caller.sched_context.get().is_some();
+        let own = caller.sched_context.get();
         // The server's own (T3).
         let context = self.core().current_context.get();
         // A thread that is named by the newest of a chain is a caller that waits for it (T6).
-        let waits = if is_active {
+        let waits = if own.is_some() {
             C::CALLS && reply.is_single() && caller.state.get() == State::BLOCKED_ON_REPLY
         } else {
             reply.is_newest_of(context)
@@ -83,7 +78,10 @@ impl OnCore<'_> {
         if !C::can_run(&threads, caller) || !threads.runs_next(server, caller) || faulty && !goes_on(caller, info) {
             return None;
         }
-        let turn = if is_active { Some(threads.own_turn(caller)?) } else { None };
+        let turn = match own {
+            Some(own) => Some(threads.own_turn(own)?),
+            None => None,
+        };
 
         if let Some(turn) = turn {
             threads.take_own_turn(turn);
@@ -131,7 +129,7 @@ impl OnCore<'_> {
             // The answer to a step changes what the thread needs of the processor.
             self.ipc().refresh(thread);
         }
-        self.ipc().run(thread);
+        self.run(thread);
     }
 }
 

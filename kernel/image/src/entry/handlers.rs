@@ -121,6 +121,27 @@ fn run(thread: Ref<Tcb>) -> ! {
     leave_for!(settle)
 }
 
+/// A Call that takes more care.
+#[unsafe(export_name = name!("skerry_rest_of_call"))]
+pub extern "C" fn rest_of_call() -> ! {
+    match on_this_core().call_thoroughly() {
+        Ok(arrival) => arrive(arrival),
+        Err(_) => leave_for!(slow_syscall),
+    }
+}
+
+/// A ReplyRecv that takes more care.
+#[unsafe(export_name = name!("skerry_rest_of_reply"))]
+pub extern "C" fn rest_of_reply() -> ! {
+    match on_this_core().reply_thoroughly() {
+        Some(Replied::Message(arrival)) => arrive(arrival),
+        Some(Replied::Fault(thread, handler)) => {
+            leave_for!(answer_fault, "rdi": thread.word(), "rsi": handler.word())
+        }
+        None => leave_for!(slow_syscall),
+    }
+}
+
 extern "C" fn answer_fault(thread: Ref<Tcb>, handler: Ref<Tcb>) -> ! {
     on_this_core().answer_fault(thread, handler);
     leave_for!(restore)
@@ -154,8 +175,6 @@ macro_rules! handlers {
 }
 
 handlers! {
-    "skerry_rest_of_call" rest_of_call: call
-    "skerry_rest_of_reply" rest_of_reply: reply_receive
     "skerry_slow_syscall" slow_syscall: slow_syscall
     "skerry_settle" settle: settle
     "skerry_syscall" syscall: other_syscall

@@ -172,6 +172,10 @@ no tool links a model to the code.\n\n\
 | **R** | randomised or sampled |\n\
 | **D** | a theorem about a design model, linked to the code by reading only |\n\
 | **open** | nothing is claimed |\n\n\
+`cargo xtask assure` runs what takes minutes, `--full` the slow system tests too; `--planted` plants every listed bug,\n\
+and `cargo xtask mutate` small mistakes everywhere, to see what notices them: that takes hours, and what it found is kept\n\
+in `tests/assurance` and shown below. `--install` fetches tools that Debian 12 has and this machine lacks; a claim whose\n\
+tool is missing is *not run*.\n\n\
 Each Coq theorem is *closed under the global context*: it assumes nothing but what its statement says. Each Coq file has\n\
 mutants, changes of a definition or hypothesis that must break a proof: a file whose mutant is proved too fails. That a\n\
 proof breaks does not say why; so each file also refutes its property for the broken design, and ends with a concrete,\n\

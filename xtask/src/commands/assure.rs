@@ -30,9 +30,9 @@ pub struct Arguments {
     /// First fetch the tools that this machine lacks.
     #[arg(long)]
     install: bool,
-    /// Only obligations whose id contains this.
-    #[arg(long)]
-    only: Option<String>,
+    /// Only obligations whose id contains one of these.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     /// Write docs/assurance.md from this run.
     #[arg(long, conflicts_with_all = ["level", "only"])]
     publish: bool,
@@ -50,7 +50,7 @@ pub fn assure(arguments: &Arguments) -> Result<ExitCode> {
     let mut runner = Runner::new(&ledger, extent, bugs);
     let mut entries: Vec<Entry> = Vec::new();
     for obligation in &ledger.obligations {
-        let wanted = arguments.only.as_ref().is_none_or(|part| obligation.id.contains(part));
+        let wanted = arguments.only.is_empty() || arguments.only.iter().any(|part| obligation.id.contains(part));
         if wanted && arguments.level.is_none_or(|level| level == obligation.level) {
             let entry = runner.run(obligation);
             announce(&entry);

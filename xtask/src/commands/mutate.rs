@@ -3,9 +3,10 @@
 use anyhow::{Context, Result};
 use clap::Args;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use xtask::assurance::mutation::build;
+use xtask::assurance::mutation::judge::Judgement;
 use xtask::assurance::mutation::report::{Explanations, Outcome};
-use xtask::assurance::mutation::{build, judge};
 use xtask::workspace;
 
 /// Options of `mutate`.
@@ -14,6 +15,15 @@ pub struct Arguments {
     /// Layers: folders of kernel/.
     #[arg(long, value_delimiter = ',', default_values = ["capability", "thread", "ipc"])]
     layers: Vec<String>,
+    /// Judge for so long, then say what is known. All of it takes hours.
+    #[arg(long, default_value_t = 600)]
+    minutes: u64,
+    /// Go on with the mutants of the last run: neither compile nor judge them again.
+    #[arg(long)]
+    again: bool,
+    /// Compile anew, and judge only what the last run's tests did not notice.
+    #[arg(long, conflicts_with = "again")]
+    survivors: bool,
     /// Keep the outcome as tests/assurance/mutation.json, which the assurance report shows.
     #[arg(long)]
     publish: bool,
@@ -24,22 +34,35 @@ pub fn mutate(arguments: &Arguments) -> Result<ExitCode> {
     let started = Instant::now();
     let folder = workspace::root().join("tests/assurance");
     let explanations = Explanations::load(&folder.join("survivors.toml"))?;
-    println!("compiling …");
-    let built = build::build(&arguments.layers)?;
-    println!("{} mutants compile ({:.0} s)", built.mutants.len(), started.elapsed().as_secs_f64());
-    let fates = judge::judge(&built, &|done, all| {
-        if done.is_multiple_of(100) {
-            println!("{done} of {all} ({:.0} s)", started.elapsed().as_secs_f64());
-        }
-    })?;
-    let outcome = Outcome::of(&fates, &explanations);
+    let reports = workspace::target_dir().join("assurance");
+    std::fs::create_dir_all(&reports)?;
+    let kept = reports.join("mutants.json");
+    let mut judgement = if arguments.again {
+        Judgement::load(&kept)?
+    } else {
+        println!("compiling …");
+        let built = build::build(&arguments.layers)?;
+        println!("{} mutants compile ({:.0} s)", built.mutants.len(), started.elapsed().as_secs_f64());
+        Judgement::begin(built)?
+    };
+    if arguments.survivors {
+        judgement.take_noticed(&Judgement::load(&kept)?);
+    }
+    judgement.save(&kept)?;
+    println!("judging … ({:.0} s)", started.elapsed().as_secs_f64());
+    let deadline = Instant::now() + Duration::from_mins(arguments.minutes);
+    // In parts, so that an end from outside loses little.
+    while judgement.fates.len() < judgement.built.mutants.len() && Instant::now() < deadline {
+        judgement.go_on(deadline.min(Instant::now() + Duration::from_mins(2)))?;
+        judgement.save(&kept)?;
+        let (done, all) = (judgement.fates.len(), judgement.built.mutants.len());
+        println!("{done} of {all} ({:.0} s)", started.elapsed().as_secs_f64());
+    }
+    let outcome = Outcome::of(&judgement.built.mutants, &judgement.judged(), &explanations);
     println!("{}\n{}", outcome.scores_markdown(), outcome.survivors_markdown());
     for stale in &outcome.stale {
         println!("explains nothing any more: {stale}");
     }
-    let reports = workspace::target_dir().join("assurance");
-    std::fs::create_dir_all(&reports)?;
-    std::fs::write(reports.join("mutants.json"), serde_json::to_string_pretty(&fates)?)?;
     let json = serde_json::to_string_pretty(&outcome)? + "\n";
     std::fs::write(reports.join("mutation.json"), &json)?;
     if arguments.publish {

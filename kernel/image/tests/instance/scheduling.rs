@@ -344,6 +344,26 @@ fn a_sporadic_context_forgets_time_that_passed_while_it_slept() {
     assert!(refills[0].time >= 50_000_000, "nothing was saved up: {refills:?}");
 }
 
+/// A message or a signal to its bound notification wakes it as a wait's end does.
+#[test]
+fn a_sporadic_context_that_waited_for_a_message_saved_no_time() {
+    for is_woken_by_signal in [false, true] {
+        let system = System::new();
+        let (endpoint, reply, bell) = (system.endpoint(), system.reply(), system.notification());
+        let thread = system.thread(10);
+        system.configure(thread.sc, 1_000, 10_000, abi::sched::sched_context_flags::SPORADIC).ok();
+        system.invoke(thread.cap, TCBBindNotification, &[], &[bell]).ok();
+        system.step_back();
+        system.resume(thread);
+        system.recv(endpoint, reply);
+        system.tick(100_000);
+        system.signal(if is_woken_by_signal { bell } else { endpoint });
+        assert_eq!(system.current(), thread.tcb, "it was woken");
+        system.tick(1_000);
+        assert_ne!(system.current(), thread.tcb, "its budget is used up");
+    }
+}
+
 #[test]
 fn the_audit_notices_a_timer_that_is_late() {
     let system = System::new();

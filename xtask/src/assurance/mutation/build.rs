@@ -6,6 +6,7 @@ use crate::artifacts::cargo;
 use crate::assurance::planted::Copy;
 use crate::workspace::skerry_dir;
 use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,7 +24,7 @@ const TESTS: [(&[&str], &str); 2] = [
 const ROUNDS: usize = 12;
 
 /// A compiled tree with mutants in it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Built {
     /// What is in it.
     pub mutants: Vec<Mutant>,

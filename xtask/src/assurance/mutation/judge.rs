@@ -1,11 +1,17 @@
 //! Which mutants the tests notice: each test alone first, then for each mutant the tests that come by it.
 //!
-//! A test that passes only because it catches a panic (it plants a mistake of its own, say) is not asked. Tests: below.
+//! A test that passes only because it catches a panic (it plants a mistake of its own, say) is not asked, nor one that takes
+//! very long. Nor is a test of
+//! the kernel for several cores that the kernel for one has too: the layers are the same in both.
+//!
+//! Judging all takes hours. What was judged is kept with what was built, mutants come in an order that spreads over the
+//! layers, and a run ends when its time is over; the next goes on. Tests: below.
 
 use super::build::Built;
 use super::{Fate, Mutant};
 use crate::workspace::Scratch;
 use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,11 +21,13 @@ use std::time::{Duration, Instant};
 
 /// A mutant may make a test this many times as slow; beyond, it is stuck.
 const PATIENCE: u32 = 8;
+/// Tests that take longer are not asked.
+const LONGEST: Duration = Duration::from_secs(30);
 /// And this much processor time is always allowed, in seconds.
 const LEAST_S: u64 = 3;
 
 /// One test of one program.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Test {
     program: PathBuf,
     folder: PathBuf,
@@ -43,38 +51,121 @@ impl Test {
     }
 }
 
-/// Runs every mutant of `built`, on as many threads as there are processors; `progress` hears what was done of how many.
-///
-/// # Errors
-/// When tests cannot be run, or fail without a mutant.
-pub fn judge(built: &Built, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Vec<(Mutant, Fate)>> {
-    let tests = surveyed(built)?;
-    let mut by_mutant: BTreeMap<u32, Vec<&Test>> = BTreeMap::new();
-    for test in &tests {
-        for number in &test.reaches {
-            by_mutant.entry(*number).or_default().push(test);
-        }
-    }
-    for tests in by_mutant.values_mut() {
-        tests.sort_by_key(|test| test.takes);
-    }
-    let none = Vec::new();
-    let fates = in_parallel(built.mutants.len(), |index| {
-        let mutant = built.mutants.get(index).context("an index in range")?;
-        let fate = fate(mutant, by_mutant.get(&mutant.number).unwrap_or(&none))?;
-        progress(index + 1, built.mutants.len());
-        Ok(fate)
-    })?;
-    Ok(built.mutants.iter().cloned().zip(fates).collect())
+/// What is known of a compiled tree with mutants.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The tree.
+    pub built: Built,
+    tests: Vec<Test>,
+    /// What became of mutants, by number.
+    pub fates: BTreeMap<u32, Fate>,
 }
 
-fn fate(mutant: &Mutant, tests: &[&Test]) -> Result<Fate> {
-    if tests.is_empty() {
+impl Judgement {
+    /// Runs each test alone: how long it takes, and which mutants' places it comes by.
+    ///
+    /// # Errors
+    /// When tests cannot be run.
+    pub fn begin(built: Built) -> Result<Self> {
+        let tests = surveyed(&built)?;
+        Ok(Self { built, tests, fates: BTreeMap::new() })
+    }
+
+    /// Reads what is kept at `path`.
+    ///
+    /// # Errors
+    /// When there is nothing.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).context("no mutants were compiled yet")?;
+        serde_json::from_slice(&bytes).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// Keeps all of it at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        std::fs::write(path, serde_json::to_string(self)?).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Judges mutants that were not yet, on as many threads as there are processors, until `deadline`.
+    ///
+    /// # Errors
+    /// When tests cannot be run.
+    pub fn go_on(&mut self, deadline: Instant) -> Result<()> {
+        let mut by_mutant: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (index, test) in self.tests.iter().enumerate() {
+            for number in &test.reaches {
+                by_mutant.entry(*number).or_default().push(index);
+            }
+        }
+        let count = self.built.mutants.len();
+        let step = spreading(count);
+        let spread = (0..count).filter_map(|index| self.built.mutants.get(index * step % count));
+        let left: Vec<&Mutant> = spread.filter(|mutant| !self.fates.contains_key(&mutant.number)).collect();
+        let kills: Vec<AtomicUsize> = self.tests.iter().map(|_| AtomicUsize::new(0)).collect();
+        let fates = in_parallel(left.len(), |index| {
+            if Instant::now() > deadline {
+                return Ok(None);
+            }
+            let mutant = left.get(index).context("an index in range")?;
+            let reaching = by_mutant.get(&mutant.number).map(Vec::as_slice).unwrap_or_default();
+            Ok(Some((mutant.number, fate(mutant, &self.tests, &in_order(&self.tests, reaching, &kills), &kills)?)))
+        })?;
+        self.fates.extend(fates.into_iter().flatten());
+        Ok(())
+    }
+
+    /// Takes over what an `earlier` run's tests noticed, of mutants that are the same.
+    pub fn take_noticed(&mut self, earlier: &Self) {
+        let same = |mutant: &&Mutant| earlier.built.mutants.contains(mutant);
+        for mutant in self.built.mutants.iter().filter(same) {
+            if let Some(fate) = earlier.fates.get(&mutant.number).filter(|fate| fate.is_noticed()) {
+                self.fates.insert(mutant.number, fate.clone());
+            }
+        }
+    }
+
+    /// What was judged.
+    pub fn judged(&self) -> Vec<(Mutant, Fate)> {
+        let with_fate = |mutant: &Mutant| Some((mutant.clone(), self.fates.get(&mutant.number)?.clone()));
+        self.built.mutants.iter().filter_map(with_fate).collect()
+    }
+}
+
+/// A step that goes round `count` places and comes by all: whatever number of steps is made, they are spread evenly. It is
+/// near the golden section.
+fn spreading(count: usize) -> usize {
+    let has_no_common_divisor = |step: &usize| {
+        let (mut one, mut other) = (*step, count);
+        while other != 0 {
+            (one, other) = (other, one % other);
+        }
+        one == 1
+    };
+    (count * 618 / 1000..count).find(has_no_common_divisor).unwrap_or(1)
+}
+
+/// First those tests that are quick for what they have noticed so far.
+fn in_order(tests: &[Test], reaching: &[usize], kills: &[AtomicUsize]) -> Vec<usize> {
+    let kills = |index: usize| kills.get(index).map_or(0, |kills| kills.load(Ordering::Relaxed)) as u32;
+    let takes = |index: usize| tests.get(index).map_or(Duration::ZERO, |test| test.takes);
+    let mut order = reaching.to_vec();
+    order.sort_by_key(|&index| takes(index) / (1 + kills(index)));
+    order
+}
+
+fn fate(mutant: &Mutant, tests: &[Test], order: &[usize], kills: &[AtomicUsize]) -> Result<Fate> {
+    if order.is_empty() {
         return Ok(Fate::NotReached);
     }
-    for test in tests {
+    for &index in order {
+        let (Some(test), Some(kills)) = (tests.get(index), kills.get(index)) else { continue };
         let mut command = test.command(test.limit_s());
         let status = command.env("SKERRY_MUTANT", mutant.number.to_string()).status().context("cannot run prlimit")?;
+        if !status.success() {
+            kills.fetch_add(1, Ordering::Relaxed);
+        }
         match status.code() {
             Some(0) => {}
             Some(_) => return Ok(Fate::Killed(test.name.clone())),
@@ -88,9 +179,15 @@ fn fate(mutant: &Mutant, tests: &[&Test]) -> Result<Fate> {
 /// Every test that passes by itself: how long it takes, and which mutants' places it comes by.
 fn surveyed(built: &Built) -> Result<Vec<Test>> {
     let mut tests = Vec::new();
+    let mut seen = BTreeMap::new();
     for program in &built.programs {
         let listed = Command::new(program).args(["--list", "--format=terse"]).output()?;
         for name in names(&String::from_utf8_lossy(&listed.stdout)) {
+            // The same test in the folder of another set of features.
+            let place = program.parent();
+            if *seen.entry((stem(program), name.clone())).or_insert(place) != place {
+                continue;
+            }
             let folder = built.tree.join("kernel").join(folder_of(program));
             tests.push(Test { program: program.clone(), folder, name, takes: Duration::ZERO, reaches: Vec::new() });
         }
@@ -104,9 +201,15 @@ fn surveyed(built: &Built) -> Result<Vec<Test>> {
         let status = test.command(600).env("SKERRY_REACHED", &path).status().context("cannot run prlimit")?;
         test.takes = started.elapsed();
         test.reaches = std::fs::read_to_string(&path).map(|text| numbers(&text)).unwrap_or_default();
-        Ok((status.success() && !test.reaches.is_empty()).then_some(test))
+        Ok((status.success() && !test.reaches.is_empty() && test.takes < LONGEST).then_some(test))
     })?;
     Ok(surveyed.into_iter().flatten().collect())
+}
+
+/// The name of a program without what tells builds apart.
+fn stem(program: &Path) -> String {
+    let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    name.split_once('-').map_or(name.clone(), |(stem, _)| stem.to_owned())
 }
 
 /// The layer whose test program lies at `program`: tests find their files from its folder.
@@ -153,6 +256,14 @@ mod tests {
     #[test]
     fn tests_and_nothing_else_are_listed() {
         assert_eq!(names("a::b: test\nc: benchmark\n\n"), ["a::b"]);
+    }
+
+    #[test]
+    fn every_mutant_gets_its_turn_and_the_first_are_spread() {
+        let mut places: Vec<usize> = (0..1586).map(|index| index * spreading(1586) % 1586).collect();
+        assert!((0..3).all(|third| places[..60].iter().filter(|place| **place * 3 / 1586 == third).count() > 15));
+        places.sort_unstable();
+        assert!(places.iter().copied().eq(0..1586));
     }
 
     #[test]

@@ -85,7 +85,10 @@ pub struct Survivor {
 /// A layer's score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Score {
-    /// Mutants.
+    /// Mutants that compile.
+    #[serde(default)]
+    pub all: usize,
+    /// Those that were judged.
     pub mutants: usize,
     /// Those that a test noticed.
     pub noticed: usize,
@@ -122,12 +125,15 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Counts `fates`, and explains the survivors.
-    pub fn of(fates: &[(Mutant, Fate)], explanations: &Explanations) -> Self {
+    /// Counts `fates` of `all` mutants, and explains the survivors.
+    pub fn of(all: &[Mutant], fates: &[(Mutant, Fate)], explanations: &Explanations) -> Self {
         let mut outcome = Self::default();
+        let layer = |mutant: &Mutant| mutant.file.split('/').nth(1).unwrap_or_default().to_string();
+        for mutant in all {
+            outcome.scores.entry(layer(mutant)).or_default().all += 1;
+        }
         for (mutant, fate) in fates {
-            let layer = mutant.file.split('/').nth(1).unwrap_or_default().to_string();
-            let score = outcome.scores.entry(layer).or_default();
+            let score = outcome.scores.entry(layer(mutant)).or_default();
             score.mutants += 1;
             if fate.is_noticed() {
                 score.noticed += 1;
@@ -143,7 +149,9 @@ impl Outcome {
                 why: known.map(|known| known.why.clone()).unwrap_or_default(),
             });
         }
-        for explanation in &explanations.survivor {
+        // Of a part that was not judged nothing is known.
+        let judged = fates.len() == all.len();
+        for explanation in explanations.survivor.iter().filter(|_| judged) {
             if !outcome.survivors.iter().any(|survivor| explanation.fits(&survivor.mutant)) {
                 outcome.stale.push(format!("{} {}: {}", explanation.file, explanation.function, explanation.why));
             }
@@ -157,9 +165,9 @@ impl Outcome {
             String::from("| layer | mutants | noticed | score | without harmless ones |\n|---|--:|--:|--:|--:|\n");
         for (layer, score) in &self.scores {
             let (raw, adjusted) = (score.raw(), score.adjusted());
-            let Score { mutants, noticed, .. } = score;
+            let Score { all, mutants, noticed, .. } = score;
             // Writing into a string cannot fail.
-            let _ = writeln!(page, "| `{layer}` | {mutants} | {noticed} | {raw:.1} % | {adjusted:.1} % |");
+            let _ = writeln!(page, "| `{layer}` | {all} | {mutants} | {noticed} | {raw:.1} % | {adjusted:.1} % |");
         }
         page
     }
@@ -202,11 +210,12 @@ mod tests {
         let explanations: Explanations = toml::from_str(text).unwrap();
         let killed = Fate::Killed("t".into());
         let fates = [(mutant("a"), killed), (mutant("b"), Fate::Survived), (mutant("c"), Fate::NotReached)];
-        let outcome = Outcome::of(&fates, &explanations);
-        assert_eq!(outcome.scores["ipc"], Score { mutants: 3, noticed: 1, harmless: 1 });
+        let all = ["a", "b", "c", "d"].map(mutant);
+        let outcome = Outcome::of(&all, &fates, &explanations);
+        assert_eq!(outcome.scores["ipc"], Score { all: 4, mutants: 3, noticed: 1, harmless: 1 });
         assert!((outcome.scores["ipc"].adjusted() - 50.0).abs() < 0.01);
         assert_eq!(outcome.survivors.len(), 2);
         assert!(outcome.stale.is_empty());
-        assert_eq!(Outcome::of(&fates[..1], &explanations).stale.len(), 1);
+        assert_eq!(Outcome::of(&all[..1], &fates[..1], &explanations).stale.len(), 1);
     }
 }

@@ -205,11 +205,15 @@ fn exchanged(operator: &BinOp) -> Option<(&'static str, Form)> {
     })
 }
 
-fn is_test(attributes: &[syn::Attribute]) -> bool {
+/// Whether no kernel has this in it: tests, and what they ask of the code.
+fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         syn::Meta::Path(path) => path.is_ident("test"),
-        syn::Meta::List(list) => list.path.is_ident("cfg") && list.tokens.to_string().contains("test"),
-        syn::Meta::NameValue(_) => false,
+        syn::Meta::List(list) if list.path.is_ident("cfg") => {
+            let condition: String = list.tokens.to_string().split_whitespace().collect();
+            condition.contains("test") || condition.contains("not(target_os=\"none\")")
+        }
+        _ => false,
     })
 }
 
@@ -223,13 +227,13 @@ fn has_let(expression: &Expr) -> bool {
 
 impl<'ast> Visit<'ast> for Writer<'_> {
     fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
-        if !is_test(&module.attrs) {
+        if !is_for_tests(&module.attrs) {
             visit::visit_item_mod(self, module);
         }
     }
 
     fn visit_item_impl(&mut self, block: &'ast syn::ItemImpl) {
-        if !is_test(&block.attrs) {
+        if !is_for_tests(&block.attrs) {
             let of = self.source[block.self_ty.span().byte_range()].to_string();
             self.within.push(of);
             visit::visit_item_impl(self, block);
@@ -238,13 +242,13 @@ impl<'ast> Visit<'ast> for Writer<'_> {
     }
 
     fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
-        if !is_test(&function.attrs) {
+        if !is_for_tests(&function.attrs) {
             self.function(&function.sig.ident.to_string(), &function.sig, &function.block);
         }
     }
 
     fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
-        if !is_test(&function.attrs) {
+        if !is_for_tests(&function.attrs) {
             self.function(&function.sig.ident.to_string(), &function.sig, &function.block);
         }
     }
@@ -349,6 +353,8 @@ mod tests {
         let source =
             "const A: u8 = 1 + 1; #[cfg(test)] mod t { fn f() { g(); } } fn h(x: [u8; 1 + 1]) { match x { _ => {} } }";
         assert_eq!(done(source).text, source);
+        let audit = "#[cfg(not(target_os = \"none\"))] fn audit() { g(); }";
+        assert_eq!(done(audit).text, audit);
     }
 
     #[test]

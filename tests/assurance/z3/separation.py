@@ -29,7 +29,7 @@ class Broken(Exception):
 
 class Manifest:
     def __init__(self, data):
-        if data[:8] != b"SKERRYMF" or struct.unpack_from("<I", data, 8)[0] != 2:
+        if data[:8] != b"SKERRYMF" or struct.unpack_from("<I", data, 8)[0] != 3:
             raise Broken("no manifest of the version that is known here")
         self.data, self.name = data, data[32:64].split(b"\0")[0].decode()
         self.at = {name: struct.unpack_from("<II", data, 64 + 8 * index) for index, name in enumerate(TABLES)}
@@ -45,7 +45,7 @@ class System:
 
     def __init__(self, data):
         manifest = Manifest(data)
-        partitions = manifest.table("partitions", "32s24I")
+        partitions = manifest.table("partitions", "32s26I")
         tables = {name: manifest.table(name, form) for name, form in
                   [("cores", "II"), ("memory", "QQ"), ("devices", "QQ"), ("ports", "HHI"), ("irqs", "II")]}
         channels, ends = manifest.table("channels", "32sQQ"), manifest.table("ends", "6I")
@@ -57,24 +57,24 @@ class System:
         self.ports, self.cores, self.pins, self.heard, self.rung = [], [], [], [], []
         for owner, row in zip(self.partitions, partitions):
             part = lambda name, field: tables[name][row[field]:row[field] + row[field + 1]]
-            self.memory += [(owner, base, base + size) for base, size in part("memory", 9)]
-            self.memory += [(owner, base, base + size) for base, size in part("devices", 11) if base >= LOADER[1]]
-            self.ports += [(owner, first, last + 1) for first, last, _ in part("ports", 13)]
-            own = [core for core, _ in part("cores", 7)]
+            self.memory += [(owner, base, base + size) for base, size in part("memory", 11)]
+            self.memory += [(owner, base, base + size) for base, size in part("devices", 13) if base >= LOADER[1]]
+            self.ports += [(owner, first, last + 1) for first, last, _ in part("ports", 15)]
+            own = [core for core, _ in part("cores", 9)]
             self.cores += [(owner, core, core + 1) for core in own]
-            irqs = part("irqs", 15)
+            irqs = part("irqs", 17)
             self.pins += [(owner, number, number + 1) for kind, number in irqs if kind == PIN]
             # Any core of the partition may have a message-signalled vector.
             self.heard += [("a message to " + owner, core, USER_FIRST + number)
                            for kind, number in irqs if kind == MESSAGE for core in own]
             if row[1] & OWNS_IO_APIC:
                 self.kernel_devices.append((owner, IO_APIC[0], sum(IO_APIC)))
-            mine = ends[row[19]:row[19] + row[20]]
-            for core, vector, channel, _ in doorbells[row[21]:row[21] + row[22]]:
+            mine = ends[row[21]:row[21] + row[22]]
+            for core, vector, channel, _ in doorbells[row[23]:row[23] + row[24]]:
                 self.rung.append((owner, core, vector, channel, {end[0] for end in mine if end[4] not in (NONE, LOCAL)}))
         self.listeners = {}
         for owner, row in zip(self.partitions, partitions):
-            for channel, _, _, _, _, hears in ends[row[19]:row[19] + row[20]]:
+            for channel, _, _, _, _, hears in ends[row[21]:row[21] + row[22]]:
                 if hears not in (NONE, LOCAL):
                     self.listeners.setdefault((channel, hears), set()).add(owner)
         self.memory += [("channel " + row[0].split(b"\0")[0].decode(), row[1], row[1] + row[2])

@@ -8,6 +8,7 @@ mod boot;
 mod commands;
 mod examples;
 mod forms;
+mod hostile;
 mod iso;
 mod isolation;
 mod layer;
@@ -89,6 +90,7 @@ fn main() -> ExitCode {
     probe::add(&mut tests);
     secrets::add(&mut tests);
     storms::add(&mut tests);
+    hostile::add(&mut tests);
     walks::add(&mut tests);
     iso::add(&mut tests);
     commands::add(&mut tests);

@@ -33,6 +33,9 @@ pub const BENCH: &str = "skerry-bench";
 /// The binary of the root task that provokes its kernel.
 pub const PROBE: &str = "skerry-probe";
 
+/// The binary of the root task that makes random system calls.
+pub const HOSTILE: &str = "skerry-hostile";
+
 /// The locks of a kernel for several cores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Lock {
@@ -86,7 +89,7 @@ impl Artifacts {
         let packages = PACKAGES.iter().flat_map(|package| ["-p", package]);
         let paths = build(packages).context("building the kernel, the loader and the programs failed")?;
         let artifacts = Self { paths };
-        for name in [LOADER, KERNEL, ROOT_TASK, BENCH, PROBE, STRESS] {
+        for name in [LOADER, KERNEL, ROOT_TASK, BENCH, HOSTILE, PROBE, STRESS] {
             ensure!(artifacts.paths.contains_key(name), "the build made no {name}");
         }
         Ok(artifacts)
@@ -179,7 +182,7 @@ impl Artifacts {
         self.paths
             .keys()
             .map(String::as_str)
-            .filter(|name| ![LOADER, KERNEL, ROOT_TASK, BENCH, PROBE, STRESS].contains(name))
+            .filter(|name| ![LOADER, KERNEL, ROOT_TASK, BENCH, HOSTILE, PROBE, STRESS].contains(name))
     }
 
     /// The loader's bytes.

@@ -15,6 +15,7 @@ mod breakpoints;
 mod domains;
 mod expect;
 mod float;
+pub mod hostile;
 mod stage;
 mod step;
 mod storm;

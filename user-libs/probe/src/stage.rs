@@ -17,7 +17,7 @@ const IMAGE_BASE: u64 = 0x40_0000;
 const PAGE_BYTES: usize = 1 << abi::object::PAGE_BITS;
 const STACK_BYTES: usize = 16 * 1024;
 /// Less than the first thread's.
-const PRIORITY: u8 = 100;
+pub const PRIORITY: u8 = 100;
 /// Short, so that threads of a check interrupt each other often.
 const SLICE_US: u64 = 1_000;
 /// The system call that does not exist, by which a thread says that it came to its end.
@@ -45,7 +45,7 @@ impl Seat {
 }
 
 /// As many as run at a time.
-static SEATS: [Seat; 2] = [const { Seat::new() }; 2];
+static SEATS: [Seat; 3] = [const { Seat::new() }; 3];
 
 /// Objects, and where faults arrive.
 #[derive(Debug)]
@@ -67,6 +67,19 @@ pub struct Actor {
     pub tcb: Tcb,
 }
 
+/// A thread of which everything is to be set by others.
+#[derive(Debug)]
+pub struct Member {
+    /// The thread.
+    pub tcb: Tcb,
+    /// Its time, not bound to it.
+    pub context: SchedContext,
+    /// Address of its IPC buffer.
+    pub buffer: u64,
+    /// The buffer's page.
+    pub page: u64,
+}
+
 impl Drop for Actor {
     fn drop(&mut self) {
         // It may have stopped by a fault already.
@@ -83,6 +96,18 @@ impl Stage {
         let reply = Reply::new(objects.create(ObjectType::Reply, 0)?);
         let image = info.page().user_image_frames.start;
         Ok(Self { objects, vspace: VSpace::own(), control, image, faults, reply })
+    }
+
+    /// A thread of seat `seat` that nothing is set of.
+    pub fn enlist(&mut self, seat: usize) -> Result<Member, RootError> {
+        let tcb = Tcb::new(self.objects.create(ObjectType::Tcb, 0)?);
+        let bits = abi::object::MIN_SCHED_CONTEXT_BITS;
+        let context = SchedContext::new(self.objects.create(ObjectType::SchedContext, bits)?);
+        let buffer = SEATS[seat].buffer.get() as u64;
+        let page = self.objects.slot()?;
+        let frame = place(self.image + (buffer - IMAGE_BASE) / PAGE_BYTES as u64);
+        step("copy a page's capability", page.copy_from(frame, CapRights::ALL))?;
+        Ok(Member { tcb, context, buffer, page: page.index })
     }
 
     /// A thread that does not run yet, in seat `seat`. Its faults carry the seat's number as badge.

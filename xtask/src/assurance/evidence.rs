@@ -110,7 +110,8 @@ fn mutants(outcome: &Outcome) -> String {
     let count = outcome.survivors.len();
     format!(
         "\n## Mutants\n\n`cargo xtask mutate` makes small mistakes everywhere in these layers, one at a time, and asks which \
-         of them no host test\nnotices. *Harmless* are survivors that do nothing else, or only take longer.\n\n{}\n\
+         of them no host test\nnotices. Where not all were judged, those that were are spread evenly.\n\
+         *Harmless* are survivors that do nothing else, or only take longer.\n\n{}\n\
          <details><summary>The {count} survivors</summary>\n\n{}\n</details>\n",
         outcome.scores_markdown(),
         outcome.survivors_markdown()

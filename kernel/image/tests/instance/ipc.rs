@@ -189,6 +189,24 @@ fn a_granted_capability_arrives_where_the_receiver_wants_it() {
 }
 
 #[test]
+fn a_message_brings_one_capability_into_the_one_slot_there_is() {
+    let system = System::new();
+    let (endpoint, reply) = (system.endpoint(), system.reply());
+    let (gift, second) = (system.notification(), system.endpoint());
+    let target = system.fresh();
+    let client = system.thread(9);
+    let server = server(&system, endpoint, reply, 10);
+    let buffer = system.buffer_of(server.tcb).unwrap();
+    for (index, word) in [slot::CNODE, target, 64].into_iter().enumerate() {
+        buffer.set(125 + index, word);
+    }
+    system.resume(client);
+    system.send(Syscall::Call, Call { cap: endpoint, label: 0, words: &[], caps: &[gift, second] });
+    assert_eq!(system.answer_of(server.tcb).caps, 1);
+    assert_eq!(system.cap(target).kind(), Kind::Notification, "the second did not take its place");
+}
+
+#[test]
 fn an_occupied_receive_slot_or_a_missing_right_stops_the_transfer_not_the_message() {
     let system = System::new();
     let (endpoint, reply, gift) = (system.endpoint(), system.reply(), system.notification());

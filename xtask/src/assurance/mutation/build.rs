@@ -102,7 +102,9 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
-            found.extend(sources(&path)?);
+            if !NOT_KERNEL.contains(&format!("{name}.rs").as_str()) {
+                found.extend(sources(&path)?);
+            }
         } else if name.ends_with(".rs") && !NOT_KERNEL.contains(&name.as_str()) && !name.ends_with("_tests.rs") {
             found.push(path);
         }

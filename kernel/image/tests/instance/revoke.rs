@@ -1,6 +1,6 @@
 //! Deletion and revocation: trees of badges, zombies, self-containing CNodes, deep nests, and interrupts in between.
 
-use crate::harness::{Call, Ended, System, slot};
+use crate::harness::{Call, Ended, Options, System, slot};
 use abi::error::Error;
 use abi::invocation::Invocation::*;
 use abi::object::ObjectType;
@@ -8,6 +8,7 @@ use capability::{Kind, Slot};
 use machine::Register;
 use machine::model::PendingInterrupt;
 use memory::Ref;
+use thread::State;
 
 #[test]
 fn revoke_takes_the_derived_and_leaves_the_capability_itself() {
@@ -253,4 +254,50 @@ fn deleting_an_endpoint_restarts_all_who_wait_and_they_fault() {
     system.delete(endpoint);
     assert_eq!(system.current(), threads[1].tcb);
     assert_eq!(system.current().context.next_pc(), 0x50_0000, "it executes the call again");
+}
+
+/// As many threads wait to send through a badged capability as take some preemption points; the root task is more important
+/// than they. `label` is then invoked on that capability's slot, or on the endpoint's, while an interrupt waits.
+fn stops_for_interrupts(label: abi::invocation::Invocation, of_badged: bool) {
+    const WAITERS: u64 = 110;
+    let system = System::with(Options { slice_bytes: 16 << 20, ..Options::default() });
+    let endpoint = system.endpoint();
+    let badged = system.mint(endpoint, 15, 1);
+    let threads: Vec<_> = (0..WAITERS).map(|_| system.thread(10)).collect();
+    system.step_back();
+    for &thread in &threads {
+        system.resume(thread);
+        system.call(badged, &[7]);
+    }
+    system.invoke(slot::TCB, TCBSetPriority, &[255], &[slot::TCB]).ok();
+    let waiting = || threads.iter().filter(|thread| thread.tcb.state.get() == State::BLOCKED_ON_SEND).count();
+    assert_eq!(waiting() as u64, WAITERS);
+    if !of_badged {
+        // With the badged capability the waiters would stay: an endpoint goes with its last capability.
+        system.machine().set_pending_interrupt(PendingInterrupt::None);
+        system.delete(badged);
+    }
+    system.machine().set_pending_interrupt(PendingInterrupt::Waiting);
+    let what = if of_badged { badged } else { endpoint };
+    system.load(&Call { cap: slot::CNODE, label: label as u64, words: &[what, 64], caps: &[] });
+    system.current().context.set(Register::Rdi, slot::CNODE);
+    let mut left = waiting();
+    let mut stops = 0;
+    while system.raw(-1) == Ended::Repeats {
+        stops += 1;
+        assert!(waiting() < left, "each step makes progress");
+        left = waiting();
+    }
+    assert!(stops >= 1, "it never stopped");
+    assert_eq!(waiting(), 0);
+}
+
+#[test]
+fn deleting_an_endpoint_with_many_waiters_stops_for_interrupts_and_goes_on() {
+    stops_for_interrupts(CNodeDelete, false);
+}
+
+#[test]
+fn cancelling_many_badged_sends_stops_for_interrupts_and_goes_on() {
+    stops_for_interrupts(CNodeCancelBadgedSends, true);
 }

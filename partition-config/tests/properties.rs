@@ -152,6 +152,23 @@ proptest! {
         }
     }
 
+    /// Wild systems seldom have two good ranges close to each other: these always do.
+    #[test]
+    fn given_ranges_are_accepted_exactly_if_they_are_apart(bases in [8_u64..32, 8_u64..32], sizes in [4_u64..12, 4_u64..12]) {
+        let partition = |name: &str, index: usize| {
+            let (base, size) = (bases[index] * 2, sizes[index] * 2);
+            format!("[[partition]]\nname = \"{name}\"\nmemory = [\"{base}M+{size}M\"]\nprogram = [{{ image = \"hello\" }}]\n")
+        };
+        let apart = bases[0] + sizes[0] <= bases[1] || bases[1] + sizes[1] <= bases[0];
+        match check("two.toml", &(partition("one", 0) + &partition("two", 1)), &StubImages::default()) {
+            Ok(plan) => {
+                prop_assert!(apart);
+                assert_separate(&plan);
+            }
+            Err(report) => prop_assert!(!apart, "{}", report.to_plain_text()),
+        }
+    }
+
     #[test]
     fn any_text_is_checked_without_a_panic(text in "[\\[\\]a-z0-9=\"\\-{}, .\n]{0,200}|\\PC*") {
         if let Err(report) = check("any.toml", &text, &StubImages::default()) {

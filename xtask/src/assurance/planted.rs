@@ -93,6 +93,7 @@ impl Copy {
     /// When files cannot be read or written.
     pub fn named(name: &str) -> Result<Self> {
         let dir = skerry_dir()?.join(name);
+        let _alone = alone(&dir)?;
         for part in PARTS {
             sync(&root().join(part), &dir.join(part)).with_context(|| format!("cannot copy {part}"))?;
         }
@@ -109,6 +110,7 @@ impl Copy {
     /// # Errors
     /// When the bug does not fit its file, or what `with` returns.
     pub fn plant<T>(&self, bug: &Planted, with: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        let _alone = alone(&self.dir)?;
         let path = self.dir.join(&bug.file);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         fs::write(&path, bug.applied(&text)?)?;
@@ -116,6 +118,13 @@ impl Copy {
         fs::write(&path, text)?;
         result
     }
+}
+
+/// Keeps other runs from the copy in `dir` while the answer lives: one would take out what another planted.
+fn alone(dir: &Path) -> Result<fs::File> {
+    let lock = fs::File::create(dir.with_extension("lock")).context("cannot create a lock")?;
+    lock.lock().context("cannot lock a copy of the tree")?;
+    Ok(lock)
 }
 
 /// Makes `to` what `from` is, touching only what differs.

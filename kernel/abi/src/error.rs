@@ -7,17 +7,17 @@ words! {
     Error: u64, from_label {
         /// Done.
         NoError = 0,
-        /// Argument number [`detail::ARGUMENT`] makes no sense here.
+        /// An argument makes no sense here; the first word is its number.
         InvalidArgument = 1,
-        /// Capability number [`detail::CAPABILITY`] (0 is the invoked one) is of the wrong kind.
+        /// A capability is of the wrong kind; the first word is its number, and 0 is the invoked one.
         InvalidCapability = 2,
         /// Not on this object, or not now.
         IllegalOperation = 3,
-        /// An argument lies outside [`detail::RANGE_MIN`] to [`detail::RANGE_MAX`].
+        /// An argument lies outside the range from the first word to the second.
         RangeError = 4,
         /// An address is not aligned to the object's size.
         AlignmentError = 5,
-        /// A capability pointer leads nowhere; the reply says where it ended.
+        /// A capability pointer leads nowhere; the second word is a [`LookupFailure`], whose details follow.
         FailedLookup = 6,
         /// Fewer message words or extra capabilities than the invocation needs.
         TruncatedMessage = 7,
@@ -25,27 +25,9 @@ words! {
         DeleteFirst = 8,
         /// Something else still depends on it.
         RevokeFirst = 9,
-        /// The untyped has only [`detail::MEMORY_LEFT`] bytes left.
+        /// The untyped has only so many bytes left as the first word says.
         NotEnoughMemory = 10,
     }
-}
-
-/// Which message word of an error reply holds what.
-pub mod detail {
-    /// `InvalidArgument`: number of the argument.
-    pub const ARGUMENT: usize = 0;
-    /// `InvalidCapability`: number of the capability; 0 is the invoked one.
-    pub const CAPABILITY: usize = 0;
-    /// `RangeError`: the least value allowed.
-    pub const RANGE_MIN: usize = 0;
-    /// `RangeError`: the greatest value allowed.
-    pub const RANGE_MAX: usize = 1;
-    /// `NotEnoughMemory`: bytes left in the untyped.
-    pub const MEMORY_LEFT: usize = 0;
-    /// `FailedLookup`: 1 if the source was looked up, 0 for the destination.
-    pub const LOOKUP_WAS_SOURCE: usize = 0;
-    /// `FailedLookup`: a [`LookupFailure`](super::LookupFailure); its details follow as in a capability fault.
-    pub const LOOKUP_FAILURE: usize = 1;
 }
 
 words! {

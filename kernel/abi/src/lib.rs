@@ -43,6 +43,3 @@ pub type CPtr = u64;
 
 /// Whether this build has seL4's hardware debug API.
 pub const HARDWARE_DEBUG: bool = cfg!(feature = "hardware-debug");
-
-/// Bits of a machine word.
-pub const WORD_BITS: u32 = 64;

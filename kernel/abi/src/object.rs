@@ -113,19 +113,4 @@ impl ObjectType {
     pub const fn is_page(self) -> bool {
         matches!(self, Self::Page4K | Self::LargePage | Self::HugePage)
     }
-
-    /// Whether device untyped memory can become this: pages, and smaller untyped memory.
-    #[inline]
-    pub const fn allowed_from_device(self) -> bool {
-        self.is_page() || matches!(self, Self::Untyped)
-    }
-}
-
-/// How many refills beyond two a scheduling context of `1 << size_bits` bytes can hold; 0 if the size is too small.
-#[inline]
-pub const fn max_extra_refills(size_bits: u32) -> u64 {
-    if size_bits < MIN_SCHED_CONTEXT_BITS || size_bits >= 64 {
-        return 0;
-    }
-    ((1u64 << size_bits) - CORE_SCHED_CONTEXT_BYTES) / REFILL_BYTES
 }

@@ -3,9 +3,6 @@
 //! Budgets, periods and consumed times are microseconds. Durations in the domain schedule are ticks of the kernel's
 //! clock (the TSC) and fit in 56 bits.
 
-/// How many priorities.
-pub const NUM_PRIORITIES: u64 = 256;
-
 /// How many domains.
 pub const NUM_DOMAINS: u64 = 16;
 /// Entries of the domain schedule, the end marker included.

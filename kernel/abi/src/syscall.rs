@@ -66,8 +66,3 @@ impl Syscall {
         !self.is_api() && !matches!(self, Self::SetTLSBase)
     }
 }
-
-/// Longest thread name `DebugNameThread` keeps, in bytes without the final NUL; longer text is cut.
-///
-/// The text must end within the message words of the IPC buffer.
-pub const THREAD_NAME_MAX: usize = crate::message::MAX_LENGTH * 8 - 1;

@@ -10,12 +10,10 @@ use crate::error::Side;
 use crate::{Entry, Outcome, Refusal, Stop};
 use abi::error::Error;
 use abi::invocation::Invocation;
-use abi::object::{MAX_UNTYPED_BITS, MIN_SCHED_CONTEXT_BITS, MIN_UNTYPED_BITS, ObjectType};
+use abi::object::{MAX_UNTYPED_BITS, MIN_SCHED_CONTEXT_BITS, MIN_UNTYPED_BITS, ObjectType, RETYPE_FAN_OUT_LIMIT};
 use capability::{Cap, Kind, LookupFault, Slot, place};
 use memory::{Ref, clear};
 
-/// Objects that one Retype may make.
-const FAN_OUT: u64 = 256;
 /// Untyped memory is zeroed in pieces of this size between preemption points.
 const CHUNK_BITS: u32 = 8;
 
@@ -92,8 +90,8 @@ impl Entry<'_> {
         if offset >= slots {
             return Err(Refusal::range(0, slots - 1).into());
         }
-        if !(1..=FAN_OUT).contains(&count) {
-            return Err(Refusal::range(1, FAN_OUT).into());
+        if !(1..=RETYPE_FAN_OUT_LIMIT).contains(&count) {
+            return Err(Refusal::range(1, RETYPE_FAN_OUT_LIMIT).into());
         }
         if count > slots - offset {
             return Err(Refusal::range(1, slots - offset).into());

@@ -5,9 +5,9 @@ use crate::run::Out;
 use crate::stage::{Actor, Faults, PROPS, Place, Role, Stage, finish};
 use crate::timed::{INSTRUCTION_BYTES, Registers, illegal_instruction, system_call};
 use crate::trace::{CLIENT, RUNS, SERVER};
-use abi::fault::user_exception;
 use abi::syscall::Syscall;
 use root_task::RootError;
+use sel4::fault::user_exception;
 use sel4::{Message, MessageInfo};
 
 const EVEN: u8 = 100;

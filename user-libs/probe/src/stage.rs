@@ -190,7 +190,7 @@ impl Heard {
         let message = received.message;
         Self {
             seat: received.badge as usize - 1,
-            rax: message.words[abi::fault::unknown_syscall::RAX],
+            rax: message.words[sel4::fault::unknown_syscall::RAX],
             fault: Fault::from_message(&message),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::cap::{Capability, Tcb};
 use crate::{buffer, sys};
-use abi::syscall::{Syscall, THREAD_NAME_MAX};
+use abi::syscall::Syscall;
 use core::fmt;
 
 /// Prints one byte on the partition's console.
@@ -48,6 +48,11 @@ pub fn halt() {
 pub fn cap_identify(capability: impl Capability) -> u32 {
     sys::plain(Syscall::DebugCapIdentify, capability.cptr(), 0, [0; 4]).badge as u32
 }
+
+/// Longest thread name `DebugNameThread` keeps, in bytes without the final NUL; longer text is cut.
+///
+/// The text must end within the message words of the IPC buffer.
+pub const THREAD_NAME_MAX: usize = abi::message::MAX_LENGTH * 8 - 1;
 
 /// Names a thread in the kernel's messages; a longer name than [`THREAD_NAME_MAX`] bytes is cut.
 pub fn name_thread(thread: Tcb, name: &str) {

@@ -1,8 +1,26 @@
 //! Why an invocation failed, with the culprit the kernel names.
 
 use crate::buffer;
-use abi::error::{Error as Label, LookupFailure, detail};
+use abi::error::{Error as Label, LookupFailure};
 use core::fmt;
+
+/// Which message word of an error reply holds what.
+pub mod detail {
+    /// `InvalidArgument`: number of the argument.
+    pub const ARGUMENT: usize = 0;
+    /// `InvalidCapability`: number of the capability; 0 is the invoked one.
+    pub const CAPABILITY: usize = 0;
+    /// `RangeError`: the least value allowed.
+    pub const RANGE_MIN: usize = 0;
+    /// `RangeError`: the greatest value allowed.
+    pub const RANGE_MAX: usize = 1;
+    /// `NotEnoughMemory`: bytes left in the untyped.
+    pub const MEMORY_LEFT: usize = 0;
+    /// `FailedLookup`: 1 if the source was looked up, 0 for the destination.
+    pub const LOOKUP_WAS_SOURCE: usize = 0;
+    /// `FailedLookup`: a [`LookupFailure`](abi::error::LookupFailure); its details follow as in a capability fault.
+    pub const LOOKUP_FAILURE: usize = 1;
+}
 
 /// What an invocation gives back.
 pub type Result<T> = core::result::Result<T, Error>;

@@ -13,7 +13,7 @@ pub struct Budget {
     pub budget_us: u64,
     /// Length of the period in microseconds. Equal to the budget: round robin, always runnable.
     pub period_us: u64,
-    /// Replenishments beyond two; see [`abi::object::max_extra_refills`].
+    /// Replenishments beyond two: at most as many as have room in the object, 16 bytes each after the first two.
     pub extra_refills: u64,
     /// What timeout faults carry.
     pub badge: u64,

@@ -63,7 +63,7 @@ impl CNodeGuard {
     /// An all-zero guard that fills a capability pointer up: the usual one for a CNode of `radix_bits` as a root.
     #[inline]
     pub const fn for_root(radix_bits: u32) -> Self {
-        Self::new(0, abi::WORD_BITS.saturating_sub(radix_bits))
+        Self::new(0, u64::BITS.saturating_sub(radix_bits))
     }
 
     /// The guard whose packed form is `word`.

@@ -1,7 +1,9 @@
 //! The views over what the kernel writes: bootinfo pages and fault messages, well-formed and not.
 
 use abi::bootinfo::{BootInfo as Page, ChunkId, Instance, SlotRegion, UntypedDesc};
-use sel4::fault::Fault;
+use abi::fault::{TIMEOUT_REPLY_REGISTERS, UNKNOWN_SYSCALL_REGISTERS, USER_EXCEPTION_REGISTERS};
+use abi::register::UserRegister;
+use sel4::fault::{Fault, unknown_syscall, user_exception};
 use sel4::{BootInfo, Message, MessageInfo, buffer};
 
 fn chunk(id: u64, len: u64, contents: &[u8]) -> Vec<u8> {
@@ -68,4 +70,15 @@ fn faults_are_told_from_messages() {
         assert_eq!(decode(label, [0; 4]), None);
     }
     assert_eq!(decode(6, [1, 2, 0, 6]).unwrap().to_string(), "write of 0x2 failed at 0x1 (code 0x6)");
+}
+
+#[test]
+fn fault_messages_list_their_registers_in_order() {
+    assert_eq!(UNKNOWN_SYSCALL_REGISTERS[unknown_syscall::RAX], UserRegister::Rax);
+    assert_eq!(UNKNOWN_SYSCALL_REGISTERS[unknown_syscall::FAULT_IP], UserRegister::Rip);
+    assert_eq!(UNKNOWN_SYSCALL_REGISTERS[unknown_syscall::SP], UserRegister::Rsp);
+    assert_eq!(UNKNOWN_SYSCALL_REGISTERS[unknown_syscall::FLAGS], UserRegister::Rflags);
+    assert_eq!(UNKNOWN_SYSCALL_REGISTERS.len(), unknown_syscall::SYSCALL);
+    assert_eq!(USER_EXCEPTION_REGISTERS.len(), user_exception::NUMBER);
+    assert_eq!(TIMEOUT_REPLY_REGISTERS.map(|register| register.word()), core::array::from_fn(|n| n as u64));
 }

@@ -3,7 +3,7 @@
 
 use crate::harness::{Call, PORTS, System, slot};
 use abi::error::{Error, LookupFailure};
-use abi::fault::{FaultType, cap};
+use abi::fault::FaultType;
 use abi::invocation::Invocation::*;
 use abi::object::ObjectType;
 use abi::syscall::Syscall;
@@ -50,10 +50,11 @@ fn a_capability_fault_carries_the_lookup_failure() {
     assert_eq!(system.current(), system.root());
     let fault = system.answer_of(system.root());
     assert_eq!(FaultType::from_label(fault.label), Some(FaultType::CapFault));
-    assert_eq!(fault.words[cap::ADDR], 1 << 40);
-    assert_eq!(fault.words[cap::IN_RECV_PHASE], 1, "Wait only receives");
-    assert_eq!(LookupFailure::from_word(fault.words[cap::LOOKUP_FAILURE]), Some(LookupFailure::GuardMismatch));
-    assert_ne!(LookupFailure::from_word(fault.words[cap::LOOKUP_FAILURE]), Some(LookupFailure::NoFailure));
+    let [_, address, in_recv_phase, failure, ..] = fault.words[..] else { panic!("{fault:?}") };
+    assert_eq!(address, 1 << 40);
+    assert_eq!(in_recv_phase, 1, "Wait only receives");
+    assert_eq!(LookupFailure::from_word(failure), Some(LookupFailure::GuardMismatch));
+    assert_ne!(LookupFailure::from_word(failure), Some(LookupFailure::NoFailure));
 }
 
 #[test]

@@ -299,6 +299,7 @@ pub fn examine(inspector: &mut Inspector, plan: &Plan, samples: u32) -> Result<E
         result.violations.extend(judge(&allowances, &snapshots));
         result.spaces = snapshots.iter().map(|snapshot| snapshot.spaces.len()).sum();
         let mappings = snapshots.iter().flat_map(|snapshot| &snapshot.spaces).flat_map(|space| &space.mappings);
+        result.reached.extend(mappings.clone().map(|mapping| mapping.phys.clone()));
         let (user, kernel): (Vec<_>, Vec<_>) = mappings.partition(|m| m.rights.privilege == Privilege::User);
         (result.user_mappings, result.kernel_mappings) = (user.len(), kernel.len());
         std::thread::sleep(Duration::from_millis(37));
@@ -336,6 +337,8 @@ pub struct Examination {
     pub user_mappings: usize,
     /// Their kernel mappings.
     pub kernel_mappings: usize,
+    /// Physical memory that was mapped by anybody at any stop.
+    pub reached: Vec<Range<u64>>,
 }
 
 /// The same system, each of its kernels with these mitigations: bits of [`manifest::mitigations`].

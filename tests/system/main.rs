@@ -12,6 +12,7 @@ mod hostile;
 mod iso;
 mod isolation;
 mod layer;
+mod loader;
 mod messages;
 mod probe;
 mod refusals;
@@ -87,6 +88,7 @@ fn main() -> ExitCode {
     messages::add(&mut tests);
     isolation::add(&mut tests);
     layer::add(&mut tests);
+    loader::add(&mut tests);
     probe::add(&mut tests);
     secrets::add(&mut tests);
     storms::add(&mut tests);

@@ -43,7 +43,7 @@ pub fn add(tests: &mut Tests) {
 }
 
 fn isolated(lab: &Lab, plan: &Plan) -> Result<()> {
-    let Examination { violations, spaces, user_mappings, kernel_mappings } = examined(lab, plan, plan)?;
+    let Examination { violations, spaces, user_mappings, kernel_mappings, .. } = examined(lab, plan, plan)?;
     eprintln!("{}: {spaces} address spaces, {user_mappings} user and {kernel_mappings} kernel mappings", plan.name);
     let text: Vec<_> = violations.iter().map(ToString::to_string).collect();
     ensure!(text.is_empty(), "isolation is broken:\n{}", text.join("\n"));

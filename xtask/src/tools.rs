@@ -52,6 +52,11 @@ pub const BOCHS: &[Tool] = &[
 pub const SPIN: &[Tool] = &[tool("checking models", "spin", "spin")];
 /// What the theorems of `cargo xtask assure` need.
 pub const COQ: &[Tool] = &[tool("checking theorems", "coqc", "coq")];
+/// What the solvers of `cargo xtask assure` are fetched with.
+pub const PYTHON: &[Tool] = &[
+    tool("solvers", "python3", "python3"),
+    tool("environments for them", "/usr/lib/python3.11/ensurepip/__init__.py", "python3-venv"),
+];
 
 /// The tools of `wanted` that are not there.
 pub fn missing(wanted: &[&[Tool]]) -> Vec<Tool> {

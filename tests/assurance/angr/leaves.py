@@ -20,6 +20,7 @@ logging.disable(logging.CRITICAL)
 CONTEXT = 0xFFFF_8000_0100_0000
 CPU = 0xFFFF_8000_0200_0000
 STACK = 0xFFFF_FFFF_A000_F000
+RETURN = 0xDEAD_0000
 SLOTS = ["rdi", "rsi", "rax", "rbx", "rbp", "r12", "r13", "r14", "rdx", "r10", "r8", "r9", "r15", "rflags", "next",
          "error", "rsp", "fault", "r11", "rcx", "cs", "ss", "fs", "gs"]
 ENDPOINT, NOTIFICATION, REPLY, FRAME, CNODE = 4, 6, 8, 1, 10
@@ -41,6 +42,7 @@ class Kernel:
     def __init__(self, path):
         self.project = angr.Project(path, auto_load_libs=False)
         self.symbols = {}
+        self.skipped = set()
         for symbol in self.project.loader.main_object.symbols:
             if symbol.name and symbol.rebased_addr:
                 self.symbols.setdefault(symbol.name, symbol.rebased_addr)
@@ -55,14 +57,14 @@ class Kernel:
 
     def state(self, at, **registers):
         options = {angr.options.SYMBOL_FILL_UNCONSTRAINED_MEMORY, angr.options.SYMBOL_FILL_UNCONSTRAINED_REGISTERS}
-        state = self.project.factory.call_state(at, ret_addr=0xDEAD_0000, stack_base=STACK, add_options=options)
+        state = self.project.factory.call_state(at, ret_addr=RETURN, stack_base=STACK, add_options=options)
         for name, value in registers.items():
             setattr(state.regs, name, value)
         return state
 
     def ends(self, state, stops=(), limit=4000):
         """Every state in which a path returns or comes to one of `stops`."""
-        stops, ends, open_states, steps = set(stops) | {0xDEAD_0000}, [], [state], 0
+        stops, ends, open_states, steps = set(stops) | {RETURN}, [], [state], 0
         while open_states:
             state = open_states.pop()
             if state.addr in stops:
@@ -72,7 +74,7 @@ class Kernel:
             if steps > limit:
                 raise Leaf("the leaf has a loop")
             # A block ends before the next stop, whatever the lifter would take together.
-            size = min((at - state.addr for at in stops if at > state.addr), default=400)
+            size = min((at - state.addr for at in stops | self.skipped if at > state.addr), default=400)
             result = self.project.factory.successors(state, size=min(size, 400))
             if result.unconstrained_successors:
                 raise Leaf(f"control is lost behind {state.addr:#x}")
@@ -96,6 +98,14 @@ class Kernel:
         if len(found) < count:
             raise Leaf(f"no {mnemonic} behind {start:#x}")
         return found
+
+
+    def skip(self, start, end):
+        """Leaves out what the lifter does not know and no register depends on: the address space, and `verw`."""
+        for instruction in self.project.arch.capstone.disasm(self.project.loader.memory.load(start, end - start), start):
+            if instruction.mnemonic == "verw" or instruction.op_str.startswith("cr3, "):
+                self.skipped.add(instruction.address)
+                self.project.hook(instruction.address, lambda state: None, length=instruction.size, replace=True)
 
 
 def refuted(ends, wanted):
@@ -173,43 +183,104 @@ def update_data(kernel):
     return proved("badge", kernel.ends(state), specification(), [specification("again"), specification("whole")])
 
 
-def write_user(kernel):
-    number, value = word("number"), word("value")
-    state = kernel.state(kernel.symbol("thread", "registers", "write_user"), rdi=const(CONTEXT), rsi=number, rdx=value)
-    state.solver.add(claripy.ULT(number, 20))
-    before = [word(name) for name in SLOTS]
-    for index, slot in enumerate(before):
-        state.memory.store(CONTEXT + 8 * index, slot, endness="Iend_LE")
-    order = ["fault", "rsp", "rflags", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12",
-             "r13", "r14", "r15", "fs", "gs"]
+# Registers by what an answer to each kind of fault may name, in order: unknown system call, user exception, timeout.
+ANSWERS = {
+    2: ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "fault",
+        "rsp", "rflags"],
+    3: ["fault", "rsp", "rflags"],
+    5: ["fault", "rsp", "rflags", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13",
+        "r14", "r15", "fs"],
+}
+LONGEST, IN_REGISTERS = 120, ["r10", "r8", "r9", "r15"]
+THREAD, HANDLER, BUFFER = 0xFFFF_8000_0400_0000, 0xFFFF_8000_0500_0000, 0x0600_0400
 
-    def specification(flaw=None):
-        # Bits 63 to 47 all equal, or nothing.
-        high = value[63:47]
-        canonical = claripy.If(claripy.Or(high == 0, high == 0x1FFFF), value, const(0))
-        # CF PF AF ZF SF TF DF OF as asked; interrupts on; all else off.
-        flags = (value & (0xDD5 if flaw != "privilege" else 0x3DD5)) | 0x202
-        # In a system call four slots follow from others; they are written before one of them changes.
-        was = dict(zip(SLOTS, before))
-        lazy = claripy.And(was["error"] == const(-1),
-                           claripy.Or(*(number == order.index(name) for name in ["fault", "rflags", "rcx", "r11"])))
-        follow = {"rcx": was["next"], "r11": was["rflags"], "fault": was["next"] - 2, "error": const(0)}
 
-        def wanted(end):
-            claims = []
+def fields(kernel, entry, inside):
+    """Which words of the two threads, besides their contexts, the code at `entry` begins by reading, in that order."""
+    state, found = kernel.state(entry, rdi=const(THREAD), rsi=const(HANDLER), rdx=word("info")), []
+
+    def note(state):
+        address = state.inspect.mem_read_address
+        if not address.symbolic and address.concrete_value not in found:
+            found.append(address.concrete_value)
+
+    state.inspect.b("mem_read", when=angr.BP_BEFORE, action=note)
+    states = [state]
+    for _ in range(40):
+        state = states.pop(0)
+        states += kernel.project.factory.successors(state).flat_successors if state.addr != RETURN else []
+    outside = lambda base: [at - base for at in found if 0 <= at - base < 2048 and not inside <= at - base < inside + 192]
+    return outside(THREAD), outside(HANDLER)
+
+
+def answer_fault(kernel):
+    """What a fault handler's answer puts into the registers of the thread that faulted."""
+    entry = kernel.symbol("ipc", "fault", "answer_fault")
+    inside = place_of_context(kernel)[1]
+    of_thread, of_handler = fields(kernel, entry, inside)
+    if len(of_thread) != 1 or len(of_handler) != 2:
+        raise Leaf(f"it reads {of_thread} and {of_handler} of the threads, not a fault and a buffer")
+    [fault], [frame, address] = of_thread, of_handler
+    said = []
+    for kind, order in ANSWERS.items():
+        state = kernel.state(entry, rdi=const(THREAD), rsi=const(HANDLER), rdx=word("info"))
+        info, has_buffer = state.regs.rdx, claripy.BoolS("has_buffer")
+        was, answer = ({name: word(whose + name) for name in SLOTS} for whose in ("was_", "answer_"))
+        for base, slots in (THREAD, was), (HANDLER, answer):
             for index, name in enumerate(SLOTS):
-                after = end.memory.load(CONTEXT + 8 * index, 8, endness="Iend_LE")
-                given = {"fault": canonical, "fs": canonical, "gs": canonical, "rflags": flags}.get(name, value)
-                if flaw == "canonical" and name == "gs":
-                    given = value
-                mine = number == order.index(name) if name in order else claripy.false()
-                kept = claripy.If(lazy, follow[name], was[name]) if name in follow else was[name]
-                claims.append(after == claripy.If(mine, given, kept))
-            return claripy.And(*claims)
+                state.memory.store(base + inside + 8 * index, slots[name], endness="Iend_LE")
+        # An ordinary frame that may be read and written, or nothing; the buffer is at an offset in it.
+        cap = claripy.If(has_buffer, const(FRAME << 59 | 3 << 48 | BUFFER & ~0xFFF), const(0))
+        for base, offset, value in (THREAD, fault, const(kind)), (HANDLER, frame, cap), (HANDLER, address, const(BUFFER)):
+            state.memory.store(base + offset, value, endness="Iend_LE")
+        words = [word(f"word_{index}") for index in range(LONGEST)]
+        for index, value in enumerate(words):
+            state.memory.store(0xFFFF_8000_0000_0000 + BUFFER + 8 + 8 * index, value, endness="Iend_LE")
+        words[:4] = [answer[name] for name in IN_REGISTERS]
+        ends = kernel.ends(state)
 
-        return wanted
+        def specification(flaw=None):
+            length = claripy.ZeroExt(57, info[6:0])
+            most = claripy.If(claripy.And(has_buffer, claripy.UGT(length, 4)), const(LONGEST), const(4))
+            count = claripy.If(claripy.ULT(length, most), length, most)
+            names = lambda name: claripy.UGT(count, order.index(name)) if name in order else claripy.false()
+            # In a system call four slots follow from others; they are written before one of them changes.
+            lazy = claripy.And(was["error"] == const(-1), claripy.Or(*map(names, ["fault", "rflags", "rcx", "r11"])))
+            follow = {"rcx": was["next"], "r11": was["rflags"], "fault": was["next"] - 2, "error": const(0)}
 
-    return proved("registers", kernel.ends(state), specification(), [specification("privilege"), specification("canonical")])
+            def clean(name, value):
+                if name in ("fault", "fs") and flaw != "canonical":
+                    # Bits 63 to 47 all equal, or nothing.
+                    high = value[63:47]
+                    return claripy.If(claripy.Or(high == 0, high == 0x1FFFF), value, const(0))
+                # CF PF AF ZF SF TF DF OF as asked; interrupts on; all else off.
+                allowed = 0xDD5 if flaw != "privilege" else 0x3DD5
+                return (value & allowed) | 0x202 if name == "rflags" else value
+
+            def wanted(end):
+                claims = [end.regs.al == claripy.If(info[63:12] == 0, claripy.BVV(1, 8), claripy.BVV(0, 8))]
+                for index, name in enumerate(SLOTS):
+                    after = end.memory.load(THREAD + inside + 8 * index, 8, endness="Iend_LE")
+                    kept = claripy.If(lazy, follow[name], was[name]) if name in follow else was[name]
+                    given = clean(name, words[order.index(name)]) if name in order else kept
+                    claims.append(after == claripy.If(names(name), given, kept))
+                return claripy.And(*claims)
+
+            return wanted
+
+        said.append(proved(f"kind {kind}", ends, specification(), [specification("privilege"), specification("canonical")]))
+    return "; ".join(said)
+
+
+def place_of_context(kernel):
+    """Which of the core's words names the current thread, and where in a thread its context is: read off the first two
+    instructions of `skerry_restore`, which load the thread and the first register."""
+    at = kernel.symbol("skerry_restore")
+    code = kernel.project.loader.memory.load(at, 32)
+    first, second = list(kernel.project.arch.capstone.disasm(code, at, 2))
+    if {first.mnemonic, second.mnemonic} != {"mov"}:
+        raise Leaf("skerry_restore does not begin with the current thread")
+    return first.operands[1].mem.disp, second.operands[1].mem.disp
 
 
 def context(state):
@@ -221,18 +292,10 @@ def context(state):
 
 
 def core(kernel, state):
-    """Gives the stubs' `gs:` words their values; the address of the current thread, whose context is at `CONTEXT`.
-
-    Which word names the current thread, and where in it the context is, is read off the first two instructions of
-    `skerry_restore`, which load the thread and the first register."""
+    """Gives the stubs' `gs:` words their values; the address of the current thread, whose context is at `CONTEXT`."""
     state.regs.gs_const = const(CPU)
-    at = kernel.symbol("skerry_restore")
-    code = kernel.project.loader.memory.load(at, 32)
-    first, second = list(kernel.project.arch.capstone.disasm(code, at, 2))
-    if {first.mnemonic, second.mnemonic} != {"mov"}:
-        raise Leaf("skerry_restore does not begin with the current thread")
-    current, inside = first.operands[1].mem.disp, second.operands[1].mem.disp
-    for offset in range(0, 64, 8):
+    current, inside = place_of_context(kernel)
+    for offset in range(0, 128, 8):
         state.memory.store(CPU + offset, const(STACK), endness="Iend_LE")
     state.memory.store(CPU + current, const(CONTEXT - inside), endness="Iend_LE")
     return CONTEXT - inside
@@ -286,13 +349,24 @@ def restored_registers(kernel):
 
 def long_return(kernel):
     """The long way out: `iretq` gets a canonical RIP only, and the slots; anything else is refused as a fault."""
-    entry = kernel.symbol("entry", "restore_all")
-    refused, leave = kernel.symbol("skerry_refused"), kernel.symbol("skerry_iret")
+    return "; ".join(f"{which}: {long_return_of(kernel, which, suffix)}" for which, suffix in [("plain", ""), ("guarded", "_guarded")])
+
+
+def long_return_of(kernel, which, suffix):
+    entry = kernel.symbol("entry", which, "restore_all")
+    refused, leave = kernel.symbol("skerry_refused" + suffix), kernel.symbol("skerry_iret" + suffix)
     swap = kernel.find(entry, "swapgs")
     given = {"rdi": word("rdi"), "rsi": word("rsi")}
+    kernel.skip(entry, leave)
     state = kernel.state(entry, **given)
     slots = context(state)
     state.regs.r11 = const(core(kernel, state))
+    # The frame is made on a stack of the core's; its other words may be anything.
+    code = kernel.project.arch.capstone.disasm(kernel.project.loader.memory.load(entry, leave - entry), entry)
+    frame_stack = next(it.operands[1].mem.disp for it in code if it.op_str.startswith("rsp, qword ptr gs:"))
+    for offset in range(0, 128, 8):
+        if offset not in (frame_stack, place_of_context(kernel)[0]):
+            state.memory.store(CPU + offset, word(f"core_{offset}"), endness="Iend_LE")
     ends = kernel.ends(state, stops=[refused, leave, *swap])
     left = [end for end in ends if end.addr != refused]
     names = ["rax", "rbx", "rbp", "r12", "r13", "r14", "rdx", "r10", "r8", "r9", "r15", "r11", "rcx"]
@@ -354,7 +428,7 @@ def interrupt_command(kernel):
     return proved("command", ends, specification(), [specification(0xFF), specification(0x7F)])
 
 
-LEAVES = [mask_rights, update_data, write_user, stored_registers, restored_registers, long_return, interrupt_command]
+LEAVES = [mask_rights, update_data, answer_fault, stored_registers, restored_registers, long_return, interrupt_command]
 
 
 def main(path, *names):

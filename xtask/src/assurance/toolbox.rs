@@ -4,11 +4,11 @@
 //! PyPI into a virtual environment. Whoever lacks one gets *not run*, never a pass.
 
 use crate::target::{self, PrivateApt};
-use crate::tools::{self, COQ, SPIN};
+use crate::tools::{self, COQ, PYTHON, SPIN};
 use crate::workspace::skerry_dir;
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// How to get what is missing.
 pub const ADVICE: &str = "`cargo xtask assure --install` fetches it into target/";
@@ -79,6 +79,10 @@ pub fn install() -> Result<()> {
         apt.download(&PACKAGES, &unpacked()?)?;
     }
     if python()?.is_none() {
+        // Debian's Python makes environments only with a package of its own; other Pythons need none.
+        if !can_make_environments() {
+            tools::ensure(&[PYTHON])?;
+        }
         eprintln!("fetching angr and z3 from PyPI");
         let environment = environment()?;
         run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
@@ -90,6 +94,12 @@ pub fn install() -> Result<()> {
         target::fetch()?;
     }
     Ok(())
+}
+
+fn can_make_environments() -> bool {
+    let mut command = Command::new("python3");
+    let tried = command.args(["-c", "import venv, ensurepip"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    tried.is_ok_and(|status| status.success())
 }
 
 fn run(command: &mut Command) -> Result<()> {

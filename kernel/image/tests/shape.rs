@@ -1,4 +1,6 @@
-//! What the kernel's sources must be: few, and safe above the layer that holds references to objects.
+//! What the kernel's sources must be: few, safe above the layer that holds references to objects, and in layers.
+
+mod layers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,10 +37,9 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 const NOT_IN_A_KERNEL: &str = "#[cfg(not(target_os = \"none\"))]";
 
 /// Lines that are neither empty nor comment, up to the tests at a file's end, without what is in no kernel.
-fn lines(path: &Path) -> usize {
-    let text = fs::read_to_string(path).expect("it can be read");
+fn code(text: &str) -> Vec<&str> {
     let code = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
-    let mut count = 0;
+    let mut kept = Vec::new();
     // How far the item is indented that is left out.
     let mut skipped = None;
     for line in code.filter(|line| !line.trim().is_empty() && !line.trim().starts_with("//")) {
@@ -49,10 +50,14 @@ fn lines(path: &Path) -> usize {
             }
             Some(_) => {}
             None if text == NOT_IN_A_KERNEL => skipped = Some(indent),
-            None => count += 1,
+            None => kept.push(line),
         }
     }
-    count
+    kept
+}
+
+fn lines(path: &Path) -> usize {
+    code(&fs::read_to_string(path).expect("it can be read")).len()
 }
 
 #[test]

@@ -88,24 +88,33 @@ impl<'a, B: Bell> Consumer<'a, B> {
 
     /// The next message if it is of this kind and has so many words: then little has to be checked. `None` if there is
     /// none, or another, which is left to [`try_receive`](Self::try_receive).
-    #[inline]
+    #[inline(always)]
     pub fn try_receive_words<const WORDS: usize>(&mut self, kind: u32) -> Result<Option<[u64; WORDS]>, PeerError> {
-        let mut carefully = false;
-        loop {
-            if let Some((record, rest)) = self.at_least(1 + WORDS)
-                && record[0].load(Relaxed) == header(kind, WORDS * 8)
-                && kind != PAD
-            {
-                self.rest = rest;
-                self.messages += 1;
-                return Ok(Some(core::array::from_fn(|index| record[1 + index].load(Relaxed))));
-            }
+        let payload = match self.take_words(kind) {
+            Some(payload) => payload,
+            None if !self.next_is(kind, WORDS * 8)? => return Ok(None),
             // Once only: the peer may change the header as often as it likes.
-            if carefully || !self.next_is(kind, WORDS * 8)? {
-                return Ok(None);
-            }
-            carefully = true;
+            None => match self.take_words(kind) {
+                Some(payload) => payload,
+                None => return Ok(None),
+            },
+        };
+        // In one place, whichever way it was found: a result of two places is copied, and in larger pieces than its words
+        // were stored in, which processors cannot forward.
+        Ok(Some(payload.each_ref().map(|word: &AtomicU64| word.load(Relaxed))))
+    }
+
+    /// Takes the next record the short way, if it is of this kind and has so many words; its payload. `None` says nothing.
+    #[inline]
+    fn take_words<const WORDS: usize>(&mut self, kind: u32) -> Option<&'a [AtomicU64; WORDS]> {
+        let (record, rest) = self.at_least(1 + WORDS)?;
+        let (first, payload) = record.split_first()?;
+        if first.load(Relaxed) != header(kind, WORDS * 8) || kind == PAD {
+            return None;
         }
+        self.rest = rest;
+        self.messages += 1;
+        payload.first_chunk()
     }
 
     /// Whether the next message is of this kind and length; if so, it can be taken the short way.

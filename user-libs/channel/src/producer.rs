@@ -22,11 +22,8 @@ pub struct Producer<'a, B> {
     bell: B,
     /// Words that may be written, from this end's position on.
     room: &'a [AtomicU64],
-    /// Position behind `room`; that behind the last record written is `room.len()` words before it. Never read back from
-    /// shared memory.
+    /// Position behind `room`; that behind the last record written is `room.len()` words before it.
     end: u64,
-    /// What has been published of this end's position.
-    published: u64,
     /// Last believed position of the consumer.
     head: u64,
     broken: Option<PeerError>,
@@ -47,9 +44,9 @@ enum Greeted {
 impl<'a, B: Bell> Producer<'a, B> {
     pub(crate) fn new(ring: Ring<'a>, bell: B) -> Self {
         ring.producer_hello.store(ring.greeting(), Relaxed);
-        let (room, end, published, head): (&[AtomicU64], _, _, _) = (&[], 0, 0, 0);
+        let (room, end, head): (&[AtomicU64], _, _) = (&[], 0, 0);
         let (broken, greeted, messages, unused, rings, waits) = (None, Greeted::No, 0, 0, 0, 0);
-        let mut new = Self { ring, bell, room, end, published, head, broken, greeted, messages, unused, rings, waits };
+        let mut new = Self { ring, bell, room, end, head, broken, greeted, messages, unused, rings, waits };
         new.go_on_at(0);
         new
     }
@@ -151,16 +148,14 @@ impl<'a, B: Bell> Producer<'a, B> {
     /// the flag with `swap` means one ring for one sleep. The producer's own sleep is the mirror image.
     #[inline]
     pub fn flush(&mut self) {
-        if self.published != self.tail() {
+        if self.published() != self.tail() {
             self.publish();
         }
     }
 
     #[inline]
     fn publish(&mut self) {
-        let tail = self.tail();
-        self.published = tail;
-        self.ring.tail.store(tail, Release);
+        self.ring.tail.store(self.tail(), Release);
         if B::SLEEPS {
             fence(SeqCst);
             if self.ring.consumer_sleeps.load(Relaxed) != 0 && self.ring.consumer_sleeps.swap(0, Relaxed) != 0 {
@@ -170,7 +165,14 @@ impl<'a, B: Bell> Producer<'a, B> {
         }
     }
 
-    /// Position behind the last record written.
+    /// What has been published of this end's position. Read back, so that sending need not keep it twice: a peer that
+    /// changes it deceives itself only, for nothing is believed of it beyond [`tail`](Self::tail).
+    #[inline]
+    fn published(&self) -> u64 {
+        self.ring.tail.load(Relaxed)
+    }
+
+    /// Position behind the last record written. Never read back from shared memory.
     #[inline]
     fn tail(&self) -> u64 {
         self.end.wrapping_sub(self.room.len() as u64)
@@ -220,11 +222,11 @@ impl<'a, B: Bell> Producer<'a, B> {
         self.ring.capacity() - tail.wrapping_sub(self.head)
     }
 
-    /// Looks at the consumer's position, and believes it only if it lies between the last one and our own.
+    /// Looks at the consumer's position, and believes it only if it lies between the last one and what was published.
     fn refresh(&mut self) -> Result<(), PeerError> {
         let head = self.ring.head.load(Acquire);
-        let forward = head.wrapping_sub(self.head);
-        if forward > self.published.wrapping_sub(self.head) {
+        let forward = |position: u64| position.wrapping_sub(self.head);
+        if forward(head) > forward(self.tail()).min(forward(self.published())) {
             return Err(self.blame(PeerError::Position));
         }
         if self.greeted == Greeted::No {

@@ -1,6 +1,7 @@
 //! Our rings against other crates' on this host: what `cargo bench -p skerry-channel` measures, as figures.
 //!
-//! Instructions are counted by Valgrind and repeat; times are Criterion's and are as good as the host is quiet.
+//! Instructions are counted by Valgrind and repeat. In one thread the rings are timed in turns, so their ratio holds on a
+//! busy host too; times between threads are Criterion's and are as good as the host is quiet.
 //! Tests: below.
 
 use super::figures::Figure;
@@ -13,6 +14,8 @@ use std::process::Stdio;
 
 /// Engine that counts instructions of the host.
 pub const COUNTED: &str = "host-valgrind";
+/// Engine that takes the time of the host, for all rings in turns.
+pub const TURNS: &str = "host-turns";
 /// Engine that takes the time of the host.
 pub const TIMED: &str = "host-criterion";
 /// Unit of what is counted: whole numbers, for a thousand messages.
@@ -21,6 +24,7 @@ pub const PER_THOUSAND: &str = "host instructions per 1000 messages";
 pub const PICOSECONDS: &str = "picoseconds per message";
 
 const COUNT: &str = "cargo bench -p skerry-channel --bench count";
+const ALONE: &str = "cargo bench -p skerry-channel --bench alone";
 const TIME: &str = "cargo bench -p skerry-channel --bench spsc";
 
 /// Instructions that a message costs, there and out again, in one thread.
@@ -28,11 +32,7 @@ const TIME: &str = "cargo bench -p skerry-channel --bench spsc";
 /// # Errors
 /// When it cannot be built, or Valgrind is missing.
 pub fn counted() -> Result<Vec<Figure>> {
-    let output = benchmark("count").stderr(Stdio::inherit()).output().context("cannot run cargo")?;
-    ensure!(output.status.success(), "`{COUNT}`: {}", output.status);
-    let figures: Vec<_> = String::from_utf8_lossy(&output.stdout).lines().filter_map(parse).collect();
-    ensure!(!figures.is_empty(), "`{COUNT}` counted nothing: is Valgrind installed?");
-    Ok(figures)
+    printed("count", COUNTED, PER_THOUSAND, COUNT).context("is Valgrind installed?")
 }
 
 /// Time that a message takes: alone, in a stream, in batches, there and back.
@@ -40,9 +40,24 @@ pub fn counted() -> Result<Vec<Figure>> {
 /// # Errors
 /// When it cannot be built or run.
 pub fn timed() -> Result<Vec<Figure>> {
+    let mut figures = printed("alone", TURNS, PICOSECONDS, ALONE)?;
     let status = benchmark("spsc").stdout(Stdio::null()).status().context("cannot run cargo")?;
     ensure!(status.success(), "`{TIME}`: {status}");
-    saved(&workspace::target_dir().join("criterion"))
+    figures.extend(saved(&workspace::target_dir().join("criterion"))?);
+    Ok(figures)
+}
+
+/// The figures that the benchmark `name` prints, in `unit`.
+fn printed(name: &str, engine: &str, unit: &str, command: &str) -> Result<Vec<Figure>> {
+    let output = benchmark(name).stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    ensure!(output.status.success(), "`{command}`: {}", output.status);
+    let figures: Vec<_> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(parse)
+        .map(|(group, ring, values)| figure(&group, &ring, engine, unit, values, command))
+        .collect();
+    ensure!(!figures.is_empty(), "`{command}` printed no figure");
+    Ok(figures)
 }
 
 fn benchmark(name: &str) -> std::process::Command {
@@ -51,12 +66,17 @@ fn benchmark(name: &str) -> std::process::Command {
     command
 }
 
-/// A line `ring <group> <ring> <instructions of 1000 messages>`.
-fn parse(line: &str) -> Option<Figure> {
-    let words: Vec<_> = line.strip_prefix("ring ")?.split_ascii_whitespace().collect();
-    let [group, ring, value] = words[..] else { return None };
-    let value = value.parse().ok()?;
-    Some(figure(group, ring, COUNTED, PER_THOUSAND, [value; 3], COUNT))
+/// A line `ring <group> <ring> <median> [<low> <high>]`: group, ring, and the three values.
+fn parse(line: &str) -> Option<(String, String, [u64; 3])> {
+    let mut words = line.strip_prefix("ring ")?.split_ascii_whitespace();
+    let (group, ring) = (words.next()?, words.next()?);
+    let values: Vec<u64> = words.map(|word| word.parse().ok()).collect::<Option<_>>()?;
+    let values = match values[..] {
+        [value] => [value; 3],
+        [median, low, high] => [median, low, high],
+        _ => return None,
+    };
+    Some((group.to_owned(), ring.to_owned(), values))
 }
 
 fn figure(group: &str, ring: &str, engine: &str, unit: &str, values: [u64; 3], command: &str) -> Figure {
@@ -117,14 +137,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_the_counting_benchmark_is_a_figure() {
-        let figure = parse("ring alone-8 rtrb 49007").unwrap();
-        assert_eq!(
-            (figure.id.as_str(), figure.configuration.as_str(), figure.median),
-            ("channel.alone-8", "rtrb", 49007)
-        );
-        assert_eq!(parse("nothing counted: Valgrind is not here, or failed"), None);
-        assert_eq!(parse("ring alone-8 rtrb"), None);
+    fn a_printed_line_is_a_figure_with_or_without_bounds() {
+        let line = |values| Some(("alone-8".to_owned(), "rtrb".to_owned(), values));
+        assert_eq!(parse("ring alone-8 rtrb 49007"), line([49007; 3]));
+        assert_eq!(parse("ring alone-8 rtrb 5400 5100 5900"), line([5400, 5100, 5900]));
+        for other in ["nothing counted: Valgrind is not here, or failed", "ring alone-8 rtrb", "ring alone-8 rtrb 1 2"]
+        {
+            assert_eq!(parse(other), None);
+        }
     }
 
     #[test]

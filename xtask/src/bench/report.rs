@@ -2,7 +2,7 @@
 
 use super::figures::{BYTES, COMMAND, Figure, ICOUNT, INSTRUCTIONS};
 use super::hardware::CYCLES;
-use super::host::{COUNTED, TIMED};
+use super::host::{COUNTED, TIMED, TURNS};
 use super::lockstep::LOCKSTEP;
 use super::reference::{MISSING, REFERENCES, Reference, SAME_BINARY, SameBinary};
 use super::{curves, plot, scaling};
@@ -170,7 +170,8 @@ pub fn rings(figures: &[Figure]) -> String {
     let mut text = String::new();
     for (engine, title) in [
         (COUNTED, "Host instructions for 1000 messages, in one thread (Valgrind; repeats)"),
-        (TIMED, "Picoseconds a message (Criterion; only as good as the host was quiet)"),
+        (TURNS, "Picoseconds a message, in one thread, the rings in turns"),
+        (TIMED, "Picoseconds a message, between two threads (Criterion; only as good as the host was quiet)"),
     ] {
         let of_engine: Vec<_> = figures.iter().filter(|figure| figure.engine == engine).collect();
         let distinct = |name: fn(&Figure) -> &str| of_engine.iter().map(|figure| name(figure)).collect::<BTreeSet<_>>();

@@ -1,4 +1,4 @@
-//! Instructions of the host that a message costs: `alone` of `spsc`, counted instead of timed, so a busy host does not show.
+//! Instructions of the host that a message costs: `alone`, counted instead of timed, so a busy host does not show.
 //!
 //! Started by Cargo, it starts itself under Valgrind, twice for each ring, with different numbers of messages: the
 //! difference is what messages cost. A line `ring <group> <ring> <thousandths of an instruction>` each.

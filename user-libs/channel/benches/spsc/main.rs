@@ -1,6 +1,6 @@
-//! Our rings against the best of the host: the same operation, the same machine, as many bytes, as many slots.
+//! Our rings against the best of the host, between two threads: the same operation, the same machine, as many bytes, as
+//! many slots. What a ring costs in one thread is the benchmark `alone`.
 //!
-//! * `alone`: one thread puts a message in and takes it out. What the ring itself costs, nothing else.
 //! * `stream`: one thread sends, another receives; what a message costs in a long stream, each published by itself.
 //! * `batch`: the same, made and read in place and published sixteen at a time, by the rings that can (ours, rtrb).
 //! * `turn`: a message there and one back, both sides looking all the time.
@@ -8,32 +8,16 @@
 //! Ours carries messages of any length between programs that do not trust each other; the others carry values of one
 //! type between threads. `cargo bench -p skerry-channel`; `cargo xtask bench` puts the ratios into its report.
 
+#[allow(dead_code, reason = "one ring is for one thread only")]
 mod rings;
 
 use criterion::{Criterion, Throughput};
-use rings::{Any, Crossbeam, Queue, Ring, Rtrb, Skerry};
-use std::hint::black_box;
+use rings::{Crossbeam, Queue, Ring, Rtrb, Skerry};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Messages of a stream that are not counted, so that both threads run.
 const LEAD: u64 = 1000;
-
-fn alone<R: Ring<WORDS>, const WORDS: usize>(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group(format!("alone-{}", WORDS * 8));
-    group.throughput(Throughput::Elements(1));
-    group.bench_function(R::NAME, |bencher| {
-        R::with(|mut sender, mut receiver| {
-            let mut message = [1; WORDS];
-            bencher.iter(|| {
-                assert!(R::send(&mut sender, &message));
-                message = R::receive(&mut receiver).expect("sent just now");
-                black_box(&message);
-            });
-        });
-    });
-    group.finish();
-}
 
 fn stream<R: Ring<WORDS>, const WORDS: usize>(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group(format!("stream-{}", WORDS * 8));
@@ -145,11 +129,6 @@ fn wait<R: Ring<1>>(receiver: &mut R::Receiver<'_>) -> [u64; 1] {
 }
 
 fn every<const WORDS: usize>(criterion: &mut Criterion) {
-    alone::<Skerry, WORDS>(criterion);
-    alone::<Any, WORDS>(criterion);
-    alone::<Rtrb, WORDS>(criterion);
-    alone::<Queue, WORDS>(criterion);
-    alone::<Crossbeam, WORDS>(criterion);
     stream::<Skerry, WORDS>(criterion);
     stream::<Rtrb, WORDS>(criterion);
     stream::<Queue, WORDS>(criterion);

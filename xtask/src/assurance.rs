@@ -29,3 +29,15 @@ pub mod solver;
 pub mod spin;
 pub mod stack;
 pub mod toolbox;
+
+use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
+use std::path::Path;
+
+/// What an earlier run kept at `path`, in JSON; nothing if there is no such file.
+fn read_kept<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    serde_json::from_slice(&std::fs::read(path)?).with_context(|| format!("in {}", path.display()))
+}

@@ -21,6 +21,7 @@ pub mod image;
 pub mod images;
 pub mod iso;
 pub mod launch;
+pub mod parallel;
 pub mod session;
 pub mod stress;
 pub mod tally;

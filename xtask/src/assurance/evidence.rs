@@ -7,8 +7,9 @@
 use super::ledger::{Check, Ledger, directory};
 use super::mutation::report::Outcome;
 use super::planted::Caught;
+use super::read_kept;
 use super::report::{Entry, Status};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -32,11 +33,7 @@ impl Kept {
     /// # Errors
     /// When a file is not as expected.
     pub fn load() -> Result<Self> {
-        let path = directory().join("mutation.json");
-        let mutation = path
-            .exists()
-            .then(|| serde_json::from_slice(&std::fs::read(&path)?).with_context(|| format!("in {}", path.display())));
-        Ok(Self { caught: Caught::load(&caught_path())?, mutation: mutation.transpose()? })
+        Ok(Self { caught: Caught::load(&caught_path())?, mutation: read_kept(&directory().join("mutation.json"))? })
     }
 
     /// The sections, in Markdown.

@@ -3,6 +3,7 @@
 //! The working tree is never touched. Unchanged files keep their times, so that only what a bug touches is compiled again.
 //! Tests: below.
 
+use super::read_kept;
 use crate::workspace::{root, skerry_dir};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -53,10 +54,7 @@ impl Caught {
     /// # Errors
     /// When the file is not as expected.
     pub fn load(path: &Path) -> Result<Vec<Self>> {
-        if !path.exists() {
-            return Ok(Vec::new());
-        }
-        serde_json::from_slice(&fs::read(path)?).with_context(|| format!("in {}", path.display()))
+        Ok(read_kept(path)?.unwrap_or_default())
     }
 
     /// Adds what was `new`ly found to what is `kept`. An older finding of the same bug by the same check goes.

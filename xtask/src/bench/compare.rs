@@ -59,7 +59,9 @@ pub fn compare_exactly(baseline: &[Figure], now: &[Figure]) -> Comparison {
 
 /// The figure of `figures` that measures the same as `wanted`.
 fn find<'a>(figures: &'a [Figure], wanted: &Figure) -> Option<&'a Figure> {
-    let key = |figure: &Figure| (figure.id.clone(), figure.configuration.clone(), figure.engine.clone(), figure.cores);
+    fn key(figure: &Figure) -> (&str, &str, &str, u32) {
+        (&figure.id, &figure.configuration, &figure.engine, figure.cores)
+    }
     figures.iter().find(|figure| key(figure) == key(wanted))
 }
 

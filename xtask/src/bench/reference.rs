@@ -54,7 +54,7 @@ pub const REFERENCES: [Reference; 19] = [
 /// One operation of seL4's benchmark suite, the same binary on both kernels: instructions, medians, which are also the least
 /// and the greatest.
 ///
-/// The suite was built outside this repository for seL4 16 MCS and booted unmodified as a root task, in QEMU 7.2 with
+/// The suite was built outside this repository for seL4 16 MCS and booted as a root task, in QEMU 7.2 with
 /// `-icount shift=0,sleep=off` and one processor, a Nehalem. The emulator counts no events for a guest, so the suite's `rdpmc`
 /// was replaced by zeroes; its cycle counter is the time-stamp counter. The processor has CPUID leaves up to 9 only: with
 /// leaf 10, where the emulator says that there are no counters, the suite divides by their number. Its own overhead is

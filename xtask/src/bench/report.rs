@@ -25,8 +25,8 @@ otherwise.";
 const SAME: &str = "
 ### The same binary on both kernels
 
-seL4's benchmark suite, built outside this repository for seL4 16 MCS, booted unmodified as a root task on either kernel. Its own \
-figures, measured when the table was last filled in, not by this run.
+seL4's benchmark suite, built outside this repository for seL4 16 MCS, one binary booted as a root task on either kernel. Its \
+own figures, measured when the table was last filled in, not by this run.
 
 ";
 

@@ -1,11 +1,10 @@
 //! `cargo xtask bench`: measure, report, and compare with a baseline.
 
 use super::{BAD, GOOD, PLAIN, QUIET};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use xtask::artifacts::{Artifacts, KERNEL};
 use xtask::bench::compare::{compare, compare_exactly};
@@ -13,6 +12,7 @@ use xtask::bench::figures::Figure;
 use xtask::bench::lockstep::{self, Extent, SETUPS, Setup};
 use xtask::bench::reference::REFERENCES;
 use xtask::bench::{footprint, hardware, host, machine, publish, report, scaling};
+use xtask::parallel::in_parallel;
 use xtask::{tools, workspace};
 
 /// How long the measuring system may take: it takes a second where the host is idle.
@@ -179,33 +179,17 @@ fn scale(artifacts: &Artifacts, arguments: &Arguments) -> Result<(Vec<Figure>, V
     let machines: Vec<_> =
         SETUPS.iter().filter(chosen).flat_map(|&setup| cores.iter().map(move |&cores| (setup, cores))).collect();
     let machines: Vec<_> = machines.into_iter().filter(|(setup, cores)| setup.fits(*cores)).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(&(setup, cores)) = machines.get(place) else { return done };
-            let start = Instant::now();
-            let run = lockstep::run(artifacts, setup, cores, extent, LOCKSTEP_PATIENCE);
-            let seconds = start.elapsed().as_secs();
-            let said = if run.is_ok() { "measured" } else { "failed" };
-            anstream::println!("{QUIET}{said}: {}, {cores} cores in lockstep, {seconds} s{PLAIN}", setup.name);
-            done.push((place, run));
-        }
-    };
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut runs = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let mut runs = Vec::new();
-        for worker in workers {
-            runs.extend(worker.join().map_err(|_| anyhow!("a measuring thread panicked"))?);
-        }
-        anyhow::Ok(runs)
-    })?;
-    // In the order of the report, whoever was first.
-    runs.sort_by_key(|(place, _)| *place);
+    let runs = in_parallel(machines.len(), |place| {
+        let (setup, cores) = machines[place];
+        let start = Instant::now();
+        let run = lockstep::run(artifacts, setup, cores, extent, LOCKSTEP_PATIENCE);
+        let seconds = start.elapsed().as_secs();
+        let said = if run.is_ok() { "measured" } else { "failed" };
+        anstream::println!("{QUIET}{said}: {}, {cores} cores in lockstep, {seconds} s{PLAIN}", setup.name);
+        run
+    });
     let (mut figures, mut failed) = (Vec::new(), Vec::new());
-    for ((_, run), &(setup, cores)) in runs.into_iter().zip(&machines) {
+    for (run, &(setup, cores)) in runs.into_iter().zip(&machines) {
         match run {
             Ok(run) => {
                 figures.extend(run.rounds.iter().flat_map(|round| scaling::figures(setup, cores, round)));

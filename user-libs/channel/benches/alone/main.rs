@@ -17,38 +17,38 @@ const TURNS: usize = 1000;
 /// Messages of a turn.
 const MESSAGES: u64 = 20_000;
 
-/// Picoseconds that a message takes, all through these ends.
-fn turn<R: Ring<WORDS>, const WORDS: usize>(sender: &mut R::Sender<'_>, receiver: &mut R::Receiver<'_>) -> u64 {
-    let mut message = [1; WORDS];
-    let start = Instant::now();
-    for _ in 0..MESSAGES {
-        assert!(R::send(sender, &message));
-        message = R::receive(receiver).expect("sent just now");
-        black_box(&message);
-    }
-    start.elapsed().as_nanos() as u64 * 1000 / MESSAGES
+/// Picoseconds that a message takes through a new ring, once it is warm.
+fn turn<R: Ring<WORDS>, const WORDS: usize>() -> u64 {
+    R::with(|mut sender, mut receiver| {
+        let mut message = [1; WORDS];
+        let mut pass = || {
+            for _ in 0..MESSAGES {
+                assert!(R::send(&mut sender, &message));
+                message = R::receive(&mut receiver).expect("sent just now");
+                black_box(&message);
+            }
+        };
+        pass();
+        let start = Instant::now();
+        pass();
+        start.elapsed().as_nanos() as u64 * 1000 / MESSAGES
+    })
 }
 
-type Turn<'a> = (&'static str, &'a mut dyn FnMut() -> u64);
+type Turn = (&'static str, fn() -> u64);
 
-/// Hands `rest` a turn of `R`, made once and used again and again.
-fn with<R: Ring<WORDS>, const WORDS: usize>(rest: impl FnOnce(Turn<'_>)) {
-    R::with(|mut sender, mut receiver| rest((R::NAME, &mut || turn::<R, WORDS>(&mut sender, &mut receiver))));
+const fn of<R: Ring<WORDS>, const WORDS: usize>() -> Turn {
+    (R::NAME, turn::<R, WORDS>)
 }
 
 fn every<const WORDS: usize>() {
-    with::<Skerry, WORDS>(|skerry| {
-        with::<Any, WORDS>(|any| {
-            with::<Rtrb, WORDS>(|rtrb| {
-                with::<Queue, WORDS>(|queue| {
-                    with::<Crossbeam, WORDS>(|crossbeam| take_turns(WORDS * 8, [skerry, any, rtrb, queue, crossbeam]));
-                });
-            });
-        });
-    });
-}
-
-fn take_turns<const RINGS: usize>(bytes: usize, rings: [Turn<'_>; RINGS]) {
+    let rings: [Turn; 5] = [
+        of::<Skerry, WORDS>(),
+        of::<Any, WORDS>(),
+        of::<Rtrb, WORDS>(),
+        of::<Queue, WORDS>(),
+        of::<Crossbeam, WORDS>(),
+    ];
     let mut figures = rings.map(|(name, turn)| (name, turn, Vec::with_capacity(TURNS)));
     for _ in 0..TURNS {
         figures.iter_mut().for_each(|(_, turn, times)| times.push(turn()));
@@ -56,7 +56,7 @@ fn take_turns<const RINGS: usize>(bytes: usize, rings: [Turn<'_>; RINGS]) {
     for (name, _, mut times) in figures {
         times.sort_unstable();
         let [median, first, third] = [2, 1, 3].map(|quarter| times[TURNS * quarter / 4]);
-        println!("ring alone-{bytes} {name} {median} {first} {third}");
+        println!("ring alone-{} {name} {median} {first} {third}", WORDS * 8);
     }
 }
 

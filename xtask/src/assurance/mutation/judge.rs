@@ -9,13 +9,14 @@
 
 use super::build::Built;
 use super::{Fate, Mutant};
+use crate::assurance::read_kept;
+use crate::parallel::in_parallel;
 use crate::workspace::Scratch;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -76,8 +77,7 @@ impl Judgement {
     /// # Errors
     /// When there is nothing.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).context("no mutants were compiled yet")?;
-        serde_json::from_slice(&bytes).with_context(|| format!("in {}", path.display()))
+        read_kept(path)?.context("no mutants were compiled yet")
     }
 
     /// Keeps all of it at `path`.
@@ -111,7 +111,8 @@ impl Judgement {
             let mutant = left.get(index).context("an index in range")?;
             let reaching = by_mutant.get(&mutant.number).map(Vec::as_slice).unwrap_or_default();
             Ok(Some((mutant.number, fate(mutant, &self.tests, &in_order(&self.tests, reaching, &kills), &kills)?)))
-        })?;
+        });
+        let fates = fates.into_iter().collect::<Result<Vec<_>>>()?;
         self.fates.extend(fates.into_iter().flatten());
         Ok(())
     }
@@ -202,8 +203,8 @@ fn surveyed(built: &Built) -> Result<Vec<Test>> {
         test.takes = started.elapsed();
         test.reaches = std::fs::read_to_string(&path).map(|text| numbers(&text)).unwrap_or_default();
         Ok((status.success() && !test.reaches.is_empty() && test.takes < LONGEST).then_some(test))
-    })?;
-    Ok(surveyed.into_iter().flatten().collect())
+    });
+    Ok(surveyed.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 /// The name of a program without what tells builds apart.
@@ -227,28 +228,6 @@ fn numbers(text: &str) -> Vec<u32> {
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
-fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Result<T>)>> = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= count {
-                        return;
-                    }
-                    let result = work(index);
-                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, result)| result).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,12 +243,5 @@ mod tests {
         assert!((0..3).all(|third| places[..60].iter().filter(|place| **place * 3 / 1586 == third).count() > 15));
         places.sort_unstable();
         assert!(places.iter().copied().eq(0..1586));
-    }
-
-    #[test]
-    fn work_in_parallel_keeps_its_order() {
-        let squares = in_parallel(100, |index| Ok(index * index)).unwrap();
-        assert!(squares.iter().enumerate().all(|(index, square)| *square == index * index));
-        assert!(in_parallel(3, |index| if index == 1 { anyhow::bail!("no") } else { Ok(()) }).is_err());
     }
 }

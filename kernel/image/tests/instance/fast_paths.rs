@@ -231,22 +231,43 @@ fn a_call_without_the_right_to_a_reply_is_slow() {
     });
 }
 
+/// A second passive server, made by the server of `pair` on its client's time, and its endpoint and reply.
+fn second_server(pair: &Pair) -> (Thread, u64, u64) {
+    let system = &pair.system;
+    let (endpoint, reply) = (system.endpoint(), system.reply());
+    let back = system.passive_thread(30);
+    let start = system.sched_context(10_000, 10_000);
+    system.invoke(start, SchedContextBind, &[], &[back.cap]).ok();
+    system.invoke(back.cap, TCBResume, &[], &[]);
+    assert_eq!(system.current(), back.tcb);
+    system.recv(endpoint, reply);
+    assert_eq!(system.current(), pair.server.tcb);
+    system.invoke(start, SchedContextUnbindObject, &[], &[back.cap]).ok();
+    (back, endpoint, reply)
+}
+
+#[test]
+fn a_reply_from_the_middle_of_a_chain_is_slow_and_gives_no_time_back() {
+    both(&[true, true, false], |slow| {
+        let pair = Pair::new(slow);
+        let first = pair.call(2);
+        let (back, endpoint, _) = second_server(&pair);
+        let second = pair.is_fast(|system| system.call(endpoint, &[1]));
+        assert_eq!(pair.system.current(), back.tcb);
+        // It answers the client of the first server, which still waits for its own answer.
+        let third = pair.is_fast(|system| system.reply_recv(endpoint, pair.reply, &[2]));
+        assert_ne!(pair.system.current(), pair.client.tcb, "the time is not the client's to have");
+        (pair, vec![first, second, third])
+    });
+}
+
 #[test]
 fn a_nested_call_is_fast_and_unwinds_fast() {
     both(&[true, true, true, true], |slow| {
         let pair = Pair::new(slow);
         let system = &pair.system;
         let first = pair.call(2);
-        // The server, on the client's time, makes a second passive server below it and calls that.
-        let (endpoint, reply) = (system.endpoint(), system.reply());
-        let back = system.passive_thread(30);
-        let start = system.sched_context(10_000, 10_000);
-        system.invoke(start, SchedContextBind, &[], &[back.cap]).ok();
-        system.invoke(back.cap, TCBResume, &[], &[]);
-        assert_eq!(system.current(), back.tcb);
-        system.recv(endpoint, reply);
-        assert_eq!(system.current(), pair.server.tcb);
-        system.invoke(start, SchedContextUnbindObject, &[], &[back.cap]).ok();
+        let (back, endpoint, reply) = second_server(&pair);
         let second = pair.is_fast(|system| system.call(endpoint, &[1]));
         assert_eq!(system.current(), back.tcb);
         let third = pair.is_fast(|system| system.reply_recv(endpoint, reply, &[2]));

@@ -4,6 +4,7 @@ use crate::harness::{Bytes, Options, System, slot};
 use abi::error::Error;
 use abi::invocation::Invocation::UntypedRetype;
 use abi::object::{ObjectType, ObjectType::*};
+use abi::syscall::Syscall;
 use capability::Kind;
 use machine::model::PendingInterrupt;
 use memory::{Phys, Ref};
@@ -51,6 +52,21 @@ fn new_objects_are_zeroed_though_the_memory_was_dirty() {
     let again = system.make_from(untyped, Page4K, 0, 2);
     assert_eq!(system.phys(again), page.phys(), "without children it starts from its base");
     assert_eq!(page.get(7), 0, "what the last owner wrote is gone");
+}
+
+#[test]
+fn small_memory_is_zeroed_before_it_is_given_away_again() {
+    let system = System::new();
+    let untyped = system.make(Untyped, 6);
+    let first = system.make_from(untyped, Notification, 0, 1);
+    let badged = system.mint(first, 15, 0x5a);
+    system.signal(badged);
+    let old = system.phys(first);
+    [badged, first].into_iter().for_each(|cptr| system.delete(cptr));
+    let again = system.make_from(untyped, Notification, 0, 1);
+    assert_eq!(system.phys(again), old);
+    system.receive(Syscall::NBWait, again, 0);
+    assert_eq!(system.answer_of(system.current()).badge, 0, "the signal was the old one's");
 }
 
 #[test]

@@ -6,9 +6,9 @@ use crate::world::{Size, World};
 use memory::host::Slice;
 use proptest::prelude::*;
 
-const SIZE: Size = Size { threads: 5, contexts: 4, replies: 4 };
+pub const SIZE: Size = Size { threads: 5, contexts: 4, replies: 4 };
 
-fn step() -> impl Strategy<Value = Step> {
+pub fn step() -> impl Strategy<Value = Step> {
     let thread = || 1..=SIZE.threads;
     let context = || 1..=SIZE.contexts;
     let reply = || 0..SIZE.replies;
@@ -38,7 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// How long it takes until the entry: not at all, too short or too long for a budget, or until just when it ends.
-fn pass() -> impl Strategy<Value = u64> {
+pub fn pass() -> impl Strategy<Value = u64> {
     prop_oneof![4 => Just(0), 3 => 0..40_000u64, 2 => Just(30_000), 1 => Just(80_000), 1 => 0..300_000u64]
 }
 

@@ -2,8 +2,8 @@
 
 use crate::Step;
 use capability::{Cap, Kind, Rights};
-use machine::Machine;
 use machine::model::Event;
+use machine::{Machine, Register};
 use memory::host::Slice;
 use memory::{Phys, Ref};
 use std::fmt::Debug;
@@ -11,7 +11,7 @@ use sync::{CoreIndex, PerCore, Recalls};
 use thread::audit::{self, Population};
 use thread::spec::{Id, System};
 use thread::{Core, Epoch, Reply, SchedContext, State, Tcb, TcbSlot, Threads};
-use vspace::AsidTable;
+use vspace::{AsidPool, AsidTable};
 
 /// log2 of the bytes of a context: room for ten refills.
 const CONTEXT_BITS: u32 = 8;
@@ -88,7 +88,7 @@ impl Objects {
         Population { threads: &self.threads, contexts: &self.contexts, replies: &self.replies }
     }
 
-    fn read(&self) -> System {
+    pub fn read(&self) -> System {
         System::read(&self.on(), &self.population())
     }
 
@@ -160,8 +160,31 @@ impl World {
         self.trail.push(step);
         step.run(self, pass);
         if self.audited {
-            audit::check(&self.real.on(), &self.real.population()).expect("the invariants hold");
+            self.audit();
         }
+    }
+
+    /// Checks the invariants.
+    pub fn audit(&self) {
+        audit::check(&self.real.on(), &self.real.population()).expect("the invariants hold");
+    }
+
+    /// Gives each thread an address space, and each other segment bases: then it can be run by a short cut.
+    pub fn give_spaces(&self) {
+        let pool = self.real.kernel_root.offset(1 << 20);
+        memory::clear(pool, 13);
+        let (pool, root) = (Ref::<AsidPool>::at(pool), pool.offset(4096));
+        self.real.asids.install(0, pool);
+        pool.assign(1, Ref::at(root));
+        for (index, &thread) in self.real.threads.iter().enumerate() {
+            Tcb::slot(thread, TcbSlot::VSpace).set_cap(Cap::table(Kind::Pml4, root).with_mapping(1, 0));
+            thread.context.set(Register::FsBase, 0x1000 * index as u64);
+            thread.context.set(Register::GsBase, 0x10_0000 * (index as u64 % 2));
+            thread.roots.forget();
+        }
+        let on = self.real.on();
+        on.set_address_space(on.core.current.get());
+        on.settle();
     }
 
     /// A system in which something happens: a round-robin thread that runs, one with a budget, a passive server.

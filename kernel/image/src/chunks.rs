@@ -4,18 +4,17 @@ use crate::bootinfo::Page;
 use abi::bootinfo::{ChunkId, Header, Instance};
 use core::cell::Cell;
 use manifest::handoff::Handoff;
-use memory::{Object, Phys, Ref};
+use memory::{Phys, Ref};
 
-/// Bytes of an ACPI 2.0 root pointer.
-const RSDP_BYTES: u64 = 36;
+/// Entries of seL4's memory map chunk, used or not, and the bytes of one: size of the rest, base, length, kind, packed.
+const MAP_ENTRIES: u64 = 50;
+const MAP_ENTRY: u64 = 24;
+/// Kind of a range in the memory map: RAM.
+const RAM: u64 = 1;
 
 #[repr(C, align(8))]
 struct Word(Cell<u64>);
 memory::object!(Word);
-
-#[repr(C)]
-struct Byte(Cell<u8>);
-memory::object!(Byte);
 
 /// Writes chunks one behind the other into memory at `base`; with no memory, only counts.
 struct Writer {
@@ -24,24 +23,18 @@ struct Writer {
 }
 
 impl Writer {
-    fn put<T: Object>(&mut self, bytes: u64, write: impl FnOnce(Ref<T>)) {
-        if let Some(base) = self.base {
-            write(Ref::at(base.offset(self.length)));
+    fn words(&mut self, values: impl IntoIterator<Item = u64>) {
+        for value in values {
+            if let Some(base) = self.base {
+                Ref::<Word>::at(base.offset(self.length)).0.set(value);
+            }
+            self.length += 8;
         }
-        self.length += bytes;
     }
 
-    fn word(&mut self, value: u64) {
-        self.put(8, |word: Ref<Word>| word.0.set(value));
-    }
-
-    fn header(&mut self, id: ChunkId, payload: u64) {
-        self.word(id as u64);
-        self.word(size_of::<Header>() as u64 + payload);
-    }
-
-    fn byte(&mut self, value: u8) {
-        self.put(1, |byte: Ref<Byte>| byte.0.set(value));
+    /// The header of a chunk with so many words behind it. Chunks are whole words, so that the next header is aligned.
+    fn header(&mut self, id: ChunkId, words: u64) {
+        self.words([id as u64, size_of::<Header>() as u64 + words * 8]);
     }
 }
 
@@ -58,35 +51,32 @@ pub(crate) fn write(base: Phys, handoff: &Handoff) {
 }
 
 fn write_all(writer: &mut Writer, handoff: &Handoff) {
-    // The frequency is a 32-bit number; chunks are padded to words so that the next header is aligned.
-    writer.header(ChunkId::X86TscFreq, 8);
-    writer.word(u64::from(handoff.tsc_mhz));
+    writer.header(ChunkId::X86TscFreq, 1);
+    writer.words([u64::from(handoff.tsc_mhz)]);
     if handoff.rsdp != 0 {
-        let padded = RSDP_BYTES.next_multiple_of(8);
-        writer.header(ChunkId::X86AcpiRsdp, padded);
-        for index in 0..padded {
-            writer.byte(handoff.rsdp_bytes.get(index as usize).copied().unwrap_or(0));
-        }
+        let bytes = handoff.rsdp_bytes.as_chunks().0;
+        writer.header(ChunkId::X86AcpiRsdp, bytes.len() as u64);
+        writer.words(bytes.iter().map(|bytes| u64::from_le_bytes(*bytes)));
     }
+    // The instance's memory, not the machine's. 32 bits come first, so a word ends one entry and begins the next.
+    let ranges = handoff.memory.iter().filter(|range| range.size != 0);
+    let words = (4 + MAP_ENTRIES * MAP_ENTRY).div_ceil(8);
+    let end = writer.length + (2 + words) * 8;
+    writer.header(ChunkId::X86MemoryMap, words);
+    let mut first = ranges.clone().count() as u64 * MAP_ENTRY;
+    for range in ranges {
+        writer.words([first | (MAP_ENTRY - 4) << 32, range.base, range.size]);
+        first = RAM;
+    }
+    writer.words([first]);
+    writer.length = end;
     let slice = handoff.memory[0];
-    writer.header(ChunkId::SkerryInstance, Instance::BYTES as u64);
-    for word in [
-        handoff.files.base,
-        handoff.files.size,
-        handoff.loader_start_tsc,
-        u64::from(handoff.tsc_mhz),
-        slice.base,
-        slice.size,
-    ] {
-        writer.word(word);
-    }
-    let manifest = handoff.manifest;
-    let padded = manifest.size.next_multiple_of(8);
-    writer.header(ChunkId::SkerryManifest, padded);
-    for index in 0..padded / 8 {
-        let source: Ref<Word> = Ref::at(Phys(manifest.base + index * 8));
-        writer.word(source.0.get());
-    }
+    writer.header(ChunkId::SkerryInstance, Instance::BYTES as u64 / 8);
+    writer.words([handoff.files.base, handoff.files.size, handoff.loader_start_tsc]);
+    writer.words([u64::from(handoff.tsc_mhz), slice.base, slice.size]);
+    let words = handoff.manifest.size.div_ceil(8);
+    writer.header(ChunkId::SkerryManifest, words);
+    writer.words((0..words).map(|index| Ref::<Word>::at(Phys(handoff.manifest.base + index * 8)).0.get()));
 }
 
 /// The page after the bootinfo page, so that the two modules agree on what a page is.

@@ -77,6 +77,18 @@ impl<'a> BootInfo<'a> {
         Instance::from_bytes(self.chunk(ChunkId::SkerryInstance)?)
     }
 
+    /// The memory map, as boot loaders give it: base, length in bytes and kind of each range; kind 1 is RAM. Skerry names
+    /// the RAM of the instance, not of the machine.
+    pub fn memory_map(&self) -> impl Iterator<Item = (u64, u64, u32)> + 'a {
+        let bytes = self.chunk(ChunkId::X86MemoryMap).unwrap_or_default();
+        let (used, entries) = bytes.split_first_chunk().unwrap_or((&[0; 4], &[]));
+        let entries = entries.as_chunks::<24>().0.iter().take(u32::from_le_bytes(*used) as usize / 24);
+        entries.map(|entry| {
+            let word = |at: usize| u64::from_le_bytes(core::array::from_fn(|index| entry[at + index]));
+            (word(4), word(12), (word(16) >> 32) as u32)
+        })
+    }
+
     /// TSC ticks per microsecond.
     pub fn tsc_mhz(&self) -> Option<u32> {
         Some(u32::from_le_bytes(self.chunk(ChunkId::X86TscFreq)?.get(..4)?.try_into().ok()?))

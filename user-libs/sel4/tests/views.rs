@@ -29,6 +29,20 @@ fn chunks_are_found_by_kind() {
 }
 
 #[test]
+fn the_memory_map_has_as_many_ranges_as_it_says_and_holds() {
+    let entry = |base: u64, length: u64| {
+        [&20u32.to_le_bytes()[..], &base.to_le_bytes(), &length.to_le_bytes(), &1u32.to_le_bytes()].concat()
+    };
+    let map = |used: u32| [&used.to_le_bytes()[..], &entry(0x1000, 0x2000), &entry(0x8000, 1 << 40)].concat();
+    for (used, wanted) in [(0, 0), (24, 1), (48, 2), (u32::MAX, 2)] {
+        let extra = chunk(ChunkId::X86MemoryMap.word(), 16 + 52, &map(used));
+        let found: Vec<_> = BootInfo::from_parts(&Page::EMPTY, &extra).memory_map().collect();
+        assert_eq!(found, [(0x1000, 0x2000, 1), (0x8000, 1 << 40, 1)][..wanted], "{used} bytes");
+    }
+    assert_eq!(BootInfo::from_parts(&Page::EMPTY, &chunk(2, 18, &[0; 2])).memory_map().count(), 0);
+}
+
+#[test]
 fn chunks_end_where_one_does_not_fit() {
     for (len, wanted) in [(0, 0), (15, 0), (16, 1), (19, 1), (20, 0), (u64::MAX, 0)] {
         let extra = chunk(9, len, b"abc");

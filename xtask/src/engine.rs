@@ -56,7 +56,7 @@ pub enum Inspection {
 }
 
 /// How QEMU runs the processors of a machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Threads {
     /// Each in a thread of the host.
     #[default]

@@ -40,7 +40,7 @@ impl OnCore<'_> {
             }
             Some(Syscall::Yield) => match self.yield_at_once(current) {
                 Some(thread) => self.ipc().run(thread),
-                None => self.slow_syscall(),
+                None => self.rest_of_yield(),
             },
             _ => self.other_syscall(),
         }

@@ -51,12 +51,6 @@ impl Locks {
     }
 }
 
-impl Default for Locks {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// One kernel instance.
 #[derive(Debug)]
 pub struct Kernel {

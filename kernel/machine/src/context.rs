@@ -96,12 +96,6 @@ pub struct Context {
     regs: [Cell<u64>; Register::COUNT],
 }
 
-impl Default for Context {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Context {
     /// All registers zero.
     pub const fn new() -> Self {

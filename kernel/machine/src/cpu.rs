@@ -128,12 +128,6 @@ pub struct Cpu {
 // SAFETY: after `start`, a `Cpu` is reached only through the GS base of the one core it belongs to, with interrupts off.
 unsafe impl Sync for Cpu {}
 
-impl Default for Cpu {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Cpu {
     /// An unstarted block, all zero.
     pub const fn new() -> Self {

@@ -2,6 +2,7 @@
 //! looks at many rounds.)
 #![cfg(all(feature = "smp", not(feature = "explore")))]
 
+use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::thread::{scope, yield_now};
@@ -43,7 +44,7 @@ fn excludes<L: Fair>() {
         }
     });
     assert_eq!(counter.into_inner(), ROUNDS * THREADS as u64);
-    assert!(!lock.is_taken());
+    assert_eq!(lock.latest(), None);
 }
 
 fn serves_in_order_of_arrival<L: Fair>() {
@@ -185,6 +186,41 @@ fn says_who_would_have_to_wait<L: Fair>() {
     drop(big.share_at_once(core(1)).expect("it is free again"));
 }
 
+/// Core 1 wants to share what core 0 has alone: that is told, and core 1 does not queue while it lasts.
+fn a_reader_watches_the_turn_it_finds<L: Fair>() {
+    let existence = existence::Existence::<L>::new();
+    let alone = Cell::new(Some(existence.exclude(core(0), THREADS, || panic!("nobody else is there"))));
+    let looks = Cell::new(0);
+    drop(existence.share(core(1), || {
+        looks.set(looks.get() + 1);
+        let guard = alone.take().expect("it queued after the turn's end");
+        assert!(guard.is_awaited());
+        if looks.get() < 1_000 {
+            alone.set(Some(guard));
+        } else {
+            drop(guard);
+            drop(existence.exclude(core(2), THREADS, || panic!("core 1 queued")));
+        }
+    }));
+    assert_eq!(looks.get(), 1_000);
+    assert!(!existence.exclude(core(0), THREADS, || panic!("nobody else is there")).is_awaited());
+}
+
+/// Whenever core 1 looks another has it, 0 and 2 in turns: that is overtaken a few times and then queues.
+fn a_reader_is_overtaken_a_few_times<L: Fair>() {
+    let existence = existence::Existence::<L>::new();
+    let enter = |n: usize| existence.exclude(core(n), THREADS, || panic!("nobody else is there"));
+    let (mut alone, mut turns) = (Some(enter(0)), 0);
+    drop(existence.share(core(1), || {
+        drop(alone.take());
+        if existence.share_at_once(core(3)).is_some() {
+            turns += 1;
+            alone = Some(enter(turns % 2 * 2));
+        }
+    }));
+    assert_eq!(turns, 4);
+}
+
 /// Fair locks crawl where threads outnumber processors, so the tests take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -210,6 +246,8 @@ mod both_locks {
         is_one_lock
         needs_no_other_core
         says_who_would_have_to_wait
+        a_reader_watches_the_turn_it_finds
+        a_reader_is_overtaken_a_few_times
     }
 }
 

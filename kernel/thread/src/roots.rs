@@ -30,12 +30,6 @@ impl Epoch {
     }
 }
 
-impl Default for Epoch {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// What was looked up, and when. All-zero is nothing.
 #[repr(C)]
 #[derive(Debug)]

@@ -253,6 +253,19 @@ impl Threads<'_> {
         current.set_flags(0, flag::QUEUED);
         Some(next)
     }
+
+    /// The current thread, which has no equal, gives up the rest of its round-robin slice for a new one; `false` if that is not
+    /// so, and nothing was done. Nobody more important is ready (T3).
+    pub fn yield_alone(&self) -> bool {
+        let core = self.core;
+        let context = core.current_context.get();
+        let is_alone = core.queues.get().of_equals(core.current.get()).is_empty();
+        let Some(elapsed) = self.elapsed().filter(|_| is_alone && context.is_round_robin()) else { return false };
+        self.account(elapsed);
+        self.commit_time();
+        self.refills(context).restart_round_robin();
+        true
+    }
 }
 
 /// Charges a current context that has the budget, as `commit_time` would.

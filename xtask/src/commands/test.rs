@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use xtask::artifacts::{Artifacts, PACKAGES, cargo};
-use xtask::engine::Engine;
+use xtask::engine::{Engine, Threads};
 use xtask::form::{ALL_FORMS, FORMS};
 use xtask::holds;
 use xtask::launch::Start;
@@ -44,6 +44,9 @@ pub struct Arguments {
     /// With `--stress`: where. Bochs runs all cores in lockstep, up to eight of them.
     #[arg(long, value_enum, default_value = "qemu", requires = "stress")]
     engine: Engine,
+    /// With `--stress`, in QEMU: a thread for each core or one for all. Without it, for each if the host has so many to spare.
+    #[arg(long, value_enum, requires = "stress")]
+    threads: Option<Threads>,
 }
 
 /// In how many forms a test runs.
@@ -61,7 +64,7 @@ pub fn test(arguments: &Arguments) -> Result<ExitCode> {
         return hold_times();
     }
     if let Some(seconds) = arguments.stress {
-        return stress(Duration::from_secs(seconds), arguments.engine, arguments.filter.as_deref());
+        return stress(Duration::from_secs(seconds), arguments);
     }
     tools::ensure(&[tools::BUILD, tools::FUZZ, tools::QEMU, tools::ISO, tools::UEFI, tools::BOCHS])?;
     let library = Library::ensure()?;
@@ -118,7 +121,8 @@ fn hold_times() -> Result<ExitCode> {
 }
 
 /// Storms on every kind of kernel, one machine at a time.
-fn stress(duration: Duration, engine: Engine, filter: Option<&str>) -> Result<ExitCode> {
+fn stress(duration: Duration, arguments: &Arguments) -> Result<ExitCode> {
+    let (engine, filter) = (arguments.engine, arguments.filter.as_deref());
     let emulator: &[_] = if engine == Engine::Bochs { &[tools::ISO, tools::BOCHS] } else { &[tools::QEMU] };
     tools::ensure(&[&[tools::BUILD], emulator].concat())?;
     let artifacts = Artifacts::build()?;
@@ -130,7 +134,7 @@ fn stress(duration: Duration, engine: Engine, filter: Option<&str>) -> Result<Ex
             continue;
         }
         let started = announce(&name);
-        let machine = Start { threads: Some(place.threads()), ..Start::on(engine) };
+        let machine = Start { threads: arguments.threads.or(Some(place.threads())), ..Start::on(engine) };
         let outcome = storm(&artifacts, place, &machine, duration);
         match &outcome {
             Ok(storm) => println!("{} rounds: {}", storm.rounds, storm.counts),

@@ -146,6 +146,20 @@ impl<'k> OnCore<'k> {
         self.ipc().yield_at_once(current)
     }
 
+    /// As [`syscall`](Self::syscall), for a Yield that [`yield_at_once`](Self::yield_at_once) left.
+    #[inline(always)]
+    pub fn rest_of_yield(self) {
+        if !self.yield_alone() {
+            self.slow_syscall();
+        }
+    }
+
+    #[inline(always)]
+    fn yield_alone(self) -> bool {
+        let Some(_shared) = self.share() else { return false };
+        self.ipc().yield_alone()
+    }
+
     /// The instance together with other cores; `None` if one of them took away the thread whose entry this is.
     #[inline(always)]
     fn share(self) -> Option<Shared<'k>> {

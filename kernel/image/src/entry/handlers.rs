@@ -68,7 +68,7 @@ pub extern "C" fn send(cap: Cap, sender: Ref<Tcb>) -> ! {
 pub extern "C" fn yield_turn(_: u64, _: u64, current: Ref<Tcb>) -> ! {
     match on_this_core().yield_at_once(current) {
         Some(thread) => run(thread),
-        None => leave_for!(slow_syscall),
+        None => leave_for!(rest_of_yield),
     }
 }
 
@@ -176,6 +176,7 @@ macro_rules! handlers {
 
 handlers! {
     "skerry_slow_syscall" slow_syscall: slow_syscall
+    "skerry_rest_of_yield" rest_of_yield: rest_of_yield
     "skerry_settle" settle: settle
     "skerry_syscall" syscall: other_syscall
 }

@@ -118,7 +118,7 @@ fn refused(change: impl FnOnce(&mut manifest::handoff::Handoff)) -> BootError {
     let slice = Slice::new(harness::SLICE_BYTES);
     let mut page = harness::handoff(&slice, Options::default());
     change(&mut page);
-    image::start([harness::machine(&page)], Box::leak(Box::default()), &page, |_| (0, 0))
+    image::start([harness::machine(&page)], Box::leak(Box::new(api::Locks::new())), &page, |_| (0, 0))
         .expect_err("a handoff like this is refused")
 }
 

@@ -451,6 +451,51 @@ fn equals_that_yield_take_turns_without_the_timer() {
 }
 
 #[test]
+fn a_thread_without_equals_that_yields_has_a_new_slice_without_the_timer() {
+    // Nobody else, somebody less important.
+    for other_runs in [false, true] {
+        let [fast, slow] = [false, true].map(|slow| {
+            let (system, thread, notification) = waiter(slow, 10, 20);
+            if other_runs {
+                system.signal(notification);
+            }
+            let root = system.current();
+            assert_ne!(root, thread.tcb);
+            let mut left = Vec::new();
+            for _ in 0..4 {
+                system.machine().advance(1_000);
+                let before = system.machine().deadline();
+                system.enter(Syscall::Yield);
+                assert_eq!(system.current(), root);
+                left.push(system.machine().deadline() == before);
+            }
+            assert_eq!(left, [!slow; 4]);
+            system.interrupt(ipi::SPURIOUS);
+            system
+        });
+        assert_eq!(fast.differences(&slow), [""; 0]);
+    }
+}
+
+#[test]
+fn the_timer_that_yields_left_alone_is_armed_anew_when_it_fires() {
+    let (system, _, _) = waiter(false, 10, 20);
+    let root = system.current();
+    let slice = system.here().ipc().budget_of(root.sched_context.get().unwrap());
+    for turn in 0..3 {
+        let due = system.machine().deadline();
+        while system.machine().now() < due {
+            system.machine().advance(slice / 8 + 1);
+            system.enter(Syscall::Yield);
+            assert_eq!(system.machine().deadline(), due, "turn {turn}");
+        }
+        system.interrupt(ipi::TIMER);
+        assert_eq!(system.current(), root);
+        assert_eq!(system.machine().deadline(), system.machine().now() + slice, "turn {turn}");
+    }
+}
+
+#[test]
 fn a_shorter_slice_than_the_timer_knows_is_armed_for_once() {
     let [fast, slow] = [false, true].map(|slow| {
         let (system, thread, notification) = waiter(slow, 20, 10);

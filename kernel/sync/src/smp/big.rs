@@ -37,12 +37,6 @@ impl<L: Fair> Existence<L> {
     }
 }
 
-impl<L: Fair> Default for Existence<L> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// The big lock, held.
 #[derive(Debug)]
 pub struct Turn<'e, L: Fair> {

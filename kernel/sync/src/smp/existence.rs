@@ -3,19 +3,24 @@
 //! ```text
 //!                 gate (fair lock)       readers (a line per core)
 //!  share, alone   looked at              mine := 1 … 0
+//!  share, late    watched                mine := 2, 1 … 0
 //!  share, queued  taken, passed on       mine := 1 … 0
-//!  exclude        held to the end        each seen at 0
+//!  exclude        held to the end        none seen at 1
 //! ```
 //! *No reader beside a writer.* A reader stores 1 to its line, then looks at the gate; a writer takes the gate, then looks at
 //! the lines; all four are sequentially consistent, so at least one of the two sees the other. A reader that does steps back
-//! and queues at the gate. Having the turn there it is alone with the readers, stores 1 and passes the turn on: the next
-//! writer's turn comes after that store.
+//! and watches the gate: when that is free it tries again; when it was overtaken a few times it queues there. Having the turn
+//! there it is alone with the readers, stores 1 and passes the turn on: the next writer's turn comes after that store.
 //!
 //! *What is done in one form is seen in the next.* A writer's release of the gate is acquired by the reader's look or by its
 //! turn; a reader's release of its line is acquired by the writer's look at it.
 //!
 //! *Nobody starves.* The gate is first come, first served. While it is taken no reader enters but by its turn, so a writer
-//! waits for at most one section of each other core.
+//! waits for at most one section of each other core. A reader lets at most [`PATIENCE`] looks go by, or a few other cores.
+//!
+//! *Why it watches.* Who queues must be waited for. Where cores are threads of a host that has fewer processors, the core whose
+//! turn comes is often one that does not run, and all wait until the host changes that: with cores that share in a loop, for
+//! each entry of another that is alone. Who watches is waited for by nobody, but long operations stop for it.
 
 use super::atomic::{AtomicU32, Line, Ordering, fence_after_rmw, pause};
 use super::cores::CORES;
@@ -23,12 +28,21 @@ use super::fair::Fair;
 use crate::meter::{ALONE, SHARED, Stopwatch};
 use crate::{CoreIndex, Held, rank};
 
+/// How long a reader watches a gate that is taken before it queues there, in looks; and how many of them a look counts for
+/// that finds another turn to be the last than the look before: a core has overtaken it.
+const PATIENCE: u32 = if cfg!(feature = "explore") { 1 } else { 4 * TO_BE_OVERTAKEN };
+const TO_BE_OVERTAKEN: u32 = 4_000;
+
+/// A core's line while it shares existence, and while it waits for that; 0 else.
+const IN: u32 = 1;
+const WATCHING: u32 = 2;
+
 /// The lock that keeps looked-up objects alive.
 #[derive(Debug)]
 pub struct Existence<L: Fair> {
     gate: Line<L>,
     nodes: L::Nodes,
-    /// 1 while the core shares existence.
+    /// See [`IN`] and [`WATCHING`].
     readers: [Line<AtomicU32>; CORES],
 }
 
@@ -39,35 +53,46 @@ impl<L: Fair> Existence<L> {
     }
 
     /// Holds existence together with other cores that share it. Core `me` does not hold it yet. `waiting` is called on each
-    /// turn of the wait loop, if there is one.
+    /// turn of the wait loops, if it waits.
     #[inline(always)]
     pub fn share(&self, me: CoreIndex, waiting: impl FnMut()) -> Shared<'_> {
-        let line = &self.readers[me.get()].0;
-        line.swap(1, Ordering::SeqCst);
-        fence_after_rmw();
-        if self.gate.0.is_taken() {
-            self.share_by_turn(line, me, waiting);
+        match self.share_at_once(me) {
+            Some(shared) => shared,
+            None => self.share_later(me, waiting),
         }
-        Shared { line, held: Held::new(me), _held_for: Stopwatch::start(SHARED) }
     }
 
     /// As [`share`](Self::share), but `None` instead of waiting: for a core that cannot answer a recall yet.
     #[inline(always)]
     pub fn share_at_once(&self, me: CoreIndex) -> Option<Shared<'_>> {
         let line = &self.readers[me.get()].0;
-        line.swap(1, Ordering::SeqCst);
+        line.swap(IN, Ordering::SeqCst);
         fence_after_rmw();
         let shared = Shared { line, held: Held::new(me), _held_for: Stopwatch::start(SHARED) };
-        (!self.gate.0.is_taken()).then_some(shared)
+        self.gate.0.latest().is_none().then_some(shared)
     }
 
     #[cold]
     #[inline(never)]
-    fn share_by_turn(&self, line: &AtomicU32, me: CoreIndex, waiting: impl FnMut()) {
-        line.store(0, Ordering::Release);
+    fn share_later(&self, me: CoreIndex, mut waiting: impl FnMut()) -> Shared<'_> {
+        let line = &self.readers[me.get()].0;
+        let (mut patience, mut latest) = (PATIENCE, None);
+        while patience > 0 {
+            line.store(WATCHING, Ordering::Release);
+            waiting();
+            pause();
+            let before = core::mem::replace(&mut latest, self.gate.0.latest());
+            if latest.is_none()
+                && let Some(shared) = self.share_at_once(me)
+            {
+                return shared;
+            }
+            patience = patience.saturating_sub(if latest.is_some() && latest == before { 1 } else { TO_BE_OVERTAKEN });
+        }
         self.gate.0.acquire(&self.nodes, me, waiting);
-        line.store(1, Ordering::Relaxed);
+        line.store(IN, Ordering::Relaxed);
         self.gate.0.release(&self.nodes, me);
+        Shared { line, held: Held::new(me), _held_for: Stopwatch::start(SHARED) }
     }
 
     /// Holds existence alone among the first `cores` cores, which are all that use this lock. Core `me` does not hold it yet.
@@ -78,7 +103,7 @@ impl<L: Fair> Existence<L> {
         fence_after_rmw();
         for core in 0..cores {
             let line = &self.readers[core & (CORES - 1)].0;
-            if line.load(Ordering::SeqCst) != 0 {
+            if line.load(Ordering::SeqCst) == IN {
                 wait_for_reader(line, &mut waiting);
             }
         }
@@ -89,15 +114,9 @@ impl<L: Fair> Existence<L> {
 #[cold]
 #[inline(never)]
 fn wait_for_reader(line: &AtomicU32, waiting: &mut impl FnMut()) {
-    while line.load(Ordering::Acquire) != 0 {
+    while line.load(Ordering::Acquire) == IN {
         waiting();
         pause();
-    }
-}
-
-impl<L: Fair> Default for Existence<L> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -136,7 +155,8 @@ impl<'e, L: Fair> Exclusive<'e, L> {
     #[inline(always)]
     pub fn is_awaited(&self) -> bool {
         self.held_for.lap();
-        self.existence.gate.0.is_awaited(self.held.core())
+        let watches = |line: &Line<AtomicU32>| line.0.load(Ordering::Relaxed) == WATCHING;
+        self.existence.gate.0.is_awaited(self.held.core()) || self.existence.readers.iter().any(watches)
     }
 }
 

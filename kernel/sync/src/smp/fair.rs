@@ -31,7 +31,7 @@ pub trait Fair: Debug + Send + Sync + 'static {
     /// Whether some core awaits the turn of core `me`, which is the holder, to end.
     fn is_awaited(&self, me: CoreIndex) -> bool;
 
-    /// Whether some core has the turn or awaits it. If not, all that earlier holders did happens before it returns. The look
-    /// is sequentially consistent.
-    fn is_taken(&self) -> bool;
+    /// Whose turn is the last so far: a name that differs from that of another core. `None` if no core has the turn or awaits
+    /// it; then all that earlier holders did happens before it returns. The look is sequentially consistent.
+    fn latest(&self) -> Option<u64>;
 }

@@ -84,8 +84,9 @@ impl Fair for Mcs {
     }
 
     #[inline(always)]
-    fn is_taken(&self) -> bool {
-        self.tail.load(Ordering::SeqCst) != NOBODY
+    fn latest(&self) -> Option<u64> {
+        let tail = self.tail.load(Ordering::SeqCst);
+        (tail != NOBODY).then_some(tail.into())
     }
 }
 

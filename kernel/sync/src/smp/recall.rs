@@ -57,9 +57,3 @@ impl Recalls {
         &self.asked[core.get()].0
     }
 }
-
-impl Default for Recalls {
-    fn default() -> Self {
-        Self::new()
-    }
-}

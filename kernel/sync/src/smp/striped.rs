@@ -46,12 +46,6 @@ const fn stripe(address: u64) -> usize {
     (address.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - STRIPES_BITS)) as usize
 }
 
-impl<R: Rank, L: Fair> Default for Striped<R, L> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// An object of rank `R`, held.
 #[derive(Debug)]
 pub struct StripeGuard<'g, R: Rank, L: Fair> {

@@ -57,8 +57,9 @@ impl Fair for Ticket {
 
     /// Equal words were equal at the moment `next` was read: `serving` never passes `next`, and neither goes back.
     #[inline(always)]
-    fn is_taken(&self) -> bool {
-        self.next.load(Ordering::SeqCst) != self.serving.load(Ordering::Acquire)
+    fn latest(&self) -> Option<u64> {
+        let next = self.next.load(Ordering::SeqCst);
+        (next != self.serving.load(Ordering::Acquire)).then_some(next)
     }
 }
 
@@ -82,9 +83,9 @@ mod tests {
         let lock = Ticket::starting_at(u64::MAX);
         for _ in 0..3 {
             lock.acquire(&(), CoreIndex::FIRST, || panic!("the lock is free"));
-            assert!(lock.is_taken());
+            assert!(lock.latest().is_some());
             lock.release(&(), CoreIndex::FIRST);
-            assert!(!lock.is_taken());
+            assert_eq!(lock.latest(), None);
         }
         assert_eq!(lock.next.into_inner(), 2);
     }

@@ -25,6 +25,8 @@ enum Cut {
     /// The current thread waits, and this one, which heard it, runs on its own time.
     Hand(Id),
     Yield,
+    /// A yield without equals.
+    Renew,
 }
 
 /// What was taken, and what was interesting about it.
@@ -36,6 +38,7 @@ enum Taken {
     Preempt,
     Hand,
     Yield,
+    Renew,
     /// While somebody waited for time.
     BesideReleases,
     /// Away from a context with refills, after some time.
@@ -104,6 +107,12 @@ impl Cut {
                 spec.must_choose();
                 Taken::Yield
             }),
+            Cut::Renew if !idle => on.yield_alone().then(|| {
+                enter(&mut spec, now);
+                spec.yield_slice();
+                spec.must_choose();
+                Taken::Renew
+            }),
             _ => None,
         };
         let Some(taken) = taken else {
@@ -145,6 +154,7 @@ fn cut() -> impl Strategy<Value = Cut> {
         2 => thread().prop_map(Cut::Preempt),
         2 => thread().prop_map(Cut::Hand),
         1 => Just(Cut::Yield),
+        1 => Just(Cut::Renew),
     ]
 }
 
@@ -208,6 +218,7 @@ fn short_cuts_leave_what_the_scheduler_would() {
         Taken::Preempt,
         Taken::Hand,
         Taken::Yield,
+        Taken::Renew,
         Taken::BesideReleases,
         Taken::FromRefills,
         Taken::ToRefills,

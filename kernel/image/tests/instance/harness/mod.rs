@@ -184,8 +184,9 @@ impl System {
             dirty += 4096;
         }
         let machines = (0..options.cores).map(|_| machine(&handoff));
-        let kernel = image::start(machines, Box::leak(Box::default()), &handoff, |_| (0xffff_ffff_8000_0000, 0))
-            .expect("the instance comes up");
+        let kernel =
+            image::start(machines, Box::leak(Box::new(api::Locks::new())), &handoff, |_| (0xffff_ffff_8000_0000, 0))
+                .expect("the instance comes up");
         let kernel = Rc::new(kernel);
         let summoned = Rc::new(Cell::new(0));
         for (_, core) in kernel.cores().iter() {

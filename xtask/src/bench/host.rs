@@ -41,9 +41,14 @@ pub fn counted() -> Result<Vec<Figure>> {
 /// When it cannot be built or run.
 pub fn timed() -> Result<Vec<Figure>> {
     let mut figures = printed("alone", TURNS, PICOSECONDS, ALONE)?;
+    // Criterion keeps what an earlier run measured.
+    let folder = workspace::target_dir().join("criterion");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
     let status = benchmark("spsc").stdout(Stdio::null()).status().context("cannot run cargo")?;
     ensure!(status.success(), "`{TIME}`: {status}");
-    figures.extend(saved(&workspace::target_dir().join("criterion"))?);
+    figures.extend(saved(&folder)?);
     Ok(figures)
 }
 

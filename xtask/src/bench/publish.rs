@@ -3,6 +3,7 @@
 //! A section that the run measured nothing of stays as it is. Tests: below.
 
 use super::figures::{BYTES, Figure, INSTRUCTIONS};
+use super::host::TIMED;
 use super::{curves, report, scaling};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
@@ -38,7 +39,9 @@ fn sections(figures: &[Figure]) -> Vec<(&'static str, String)> {
     if has(BYTES) {
         sections.push(("footprint", report::footprint(figures)));
     }
-    sections.push(("rings", report::rings(figures)));
+    // Times between threads are the host's as much as the rings'.
+    let rings: Vec<_> = figures.iter().filter(|figure| figure.engine != TIMED).cloned().collect();
+    sections.push(("rings", report::rings(&rings)));
     let scaled = report::scaled(figures);
     if !scaled.is_empty() {
         sections.push(("scaling", format!("{scaled}\n{}", report::charts(figures, CHARTS))));

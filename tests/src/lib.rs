@@ -5,6 +5,7 @@
 //! `cargo test -p skerry-tests --test system`.
 #![forbid(unsafe_code)]
 
+pub mod automaton;
 pub mod debugger;
 pub mod isolation;
 pub mod lab;

@@ -13,6 +13,7 @@ mod iso;
 mod isolation;
 mod layer;
 mod loader;
+mod log;
 mod messages;
 mod probe;
 mod refusals;
@@ -89,6 +90,7 @@ fn main() -> ExitCode {
     isolation::add(&mut tests);
     layer::add(&mut tests);
     loader::add(&mut tests);
+    log::add(&mut tests);
     probe::add(&mut tests);
     secrets::add(&mut tests);
     storms::add(&mut tests);

@@ -3,6 +3,7 @@
 
 use crate::harness::{Call, Options, PINS, System, Thread, slot};
 use abi::invocation::Invocation::*;
+use abi::object::ObjectType;
 use abi::syscall::Syscall;
 use machine::Register;
 use machine::model::Event;
@@ -179,6 +180,44 @@ fn a_fault_and_its_answer_are_fast() {
         system.load(&Call { cap: pair.endpoint, label: 0, words: &[0x60_0000], caps: &[] });
         fast.push(pair.is_fast(|system| system.receive(Syscall::ReplyRecv, pair.endpoint, pair.reply)));
         assert_eq!(pair.client.tcb.context.get(Register::NextIp), 0x60_0000);
+        (pair, fast)
+    });
+}
+
+#[test]
+fn an_answer_to_a_fault_names_as_many_registers_as_it_has_words() {
+    const GIVEN: [u64; 3] = [0x60_0000, 0x7000_0000, 0x601];
+    for length in 0..=GIVEN.len() {
+        both(&[true, true], |slow| {
+            let pair = Pair::with(slow, 20, 10, |_, _| {});
+            let (system, client) = (&pair.system, &pair.client.tcb.context);
+            system.invoke(pair.client.cap, TCBSetSpace, &[0, 0], &[pair.endpoint, slot::CNODE, slot::VSPACE]).ok();
+            let registers = || [Register::NextIp, Register::Rsp, Register::Rflags].map(|register| client.get(register));
+            let before = registers();
+            let mut fast = vec![pair.is_fast(|system| system.exception(6, 0))];
+            system.load(&Call { cap: pair.endpoint, label: 0, words: &GIVEN[..length], caps: &[] });
+            fast.push(pair.is_fast(|system| system.receive(Syscall::ReplyRecv, pair.endpoint, pair.reply)));
+            let given = [GIVEN[0], GIVEN[1], GIVEN[2] | 2];
+            let expected: Vec<u64> =
+                (0..3).map(|index| if index < length { given[index] } else { before[index] }).collect();
+            assert_eq!(registers()[..], expected, "{length} words");
+            (pair, fast)
+        });
+    }
+}
+
+#[test]
+fn a_buffer_may_lie_anywhere_in_its_page() {
+    both(&[true, true], |slow| {
+        let pair = Pair::with(slow, 20, 10, |system, server| {
+            let frame = system.make(ObjectType::Page4K, 0);
+            system.invoke(server.cap, TCBSetIPCBuffer, &[0x7f_0000_0400], &[frame]).ok();
+        });
+        let mut fast = vec![pair.call(9)];
+        let words: Vec<u64> = (0..9).map(|word| 0x50 + word).collect();
+        assert_eq!(pair.system.answer_of(pair.server.tcb).words, words);
+        fast.push(pair.reply_recv(8));
+        assert_eq!(pair.system.answer_of(pair.client.tcb).words.len(), 8);
         (pair, fast)
     });
 }

@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 use thread::spec::{Charged, Id, System};
 use thread::{State, Wake};
 
+/// As time that passes: until something is to be looked at.
+const AT_THE_NEXT_LOOK: u64 = 12_345;
+
 /// What a fast path does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Cut {
@@ -53,11 +56,20 @@ impl Cut {
     fn take(self, world: &mut World, pass: u64) -> Option<Taken> {
         let (before, real) = (world.spec.clone(), &world.real);
         let (on, mut spec) = (real.on(), world.spec.clone());
-        let (current, now) = (spec.current, spec.now + pass);
+        // Now and then at the very moment at which something ends or begins.
+        let next_look = spec.next_look();
+        let now =
+            if pass == AT_THE_NEXT_LOOK && next_look < u64::MAX { next_look.max(spec.now) } else { spec.now + pass };
+        let current = spec.current;
         let (running, idle) = (real.thread(current), current == 0);
         let waits = |thread: Id| thread != current && before.threads[thread].state == State::BLOCKED_ON_NOTIFICATION;
         on.machine.set_now(now);
         (1..before.threads.len()).for_each(|thread| on.refresh(real.thread(thread)));
+        let best = before.threads[before.best()].priority;
+        for priority in [0, best.saturating_sub(1), best, best.saturating_add(1)] {
+            let nobody_better = before.best() == 0 || best <= priority;
+            assert_eq!(on.core.is_highest(priority), nobody_better, "{priority} in\n{before:#?}");
+        }
         let taken = match self {
             Cut::Block if !idle => on.next_ready().map(|next| {
                 running.state.set(State::BLOCKED_ON_NOTIFICATION);
@@ -126,6 +138,7 @@ impl Cut {
         let (deadline, look) = (on.machine.deadline(), spec.next_look());
         assert!(deadline <= look, "{self:?}: the timer is late: {deadline} instead of {look}");
         if spec.current != current {
+            assert_eq!(on.machine.current(), real.thread(spec.current).word(), "{self:?}");
             let context = &real.thread(spec.current).context;
             assert_eq!(on.machine.bases(), (context.get(Register::FsBase), context.get(Register::GsBase)), "{self:?}");
         }
@@ -169,7 +182,8 @@ fn short_cuts_leave_what_the_scheduler_would() {
     let counts: RefCell<BTreeMap<Taken, usize>> = RefCell::default();
     let count = |what: Taken| *counts.borrow_mut().entry(what).or_default() += 1;
     let entry = prop_oneof![2 => step().prop_map(Entry::Long), 3 => cut().prop_map(Entry::Short)];
-    let programs = (any::<bool>(), prop::collection::vec((entry, pass()), 1..80));
+    let pass = prop_oneof![5 => pass(), 1 => Just(AT_THE_NEXT_LOOK)];
+    let programs = (any::<bool>(), prop::collection::vec((entry, pass), 1..80));
     // Always the same programs: what is taken is counted.
     let config = ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));

@@ -36,9 +36,11 @@ pub struct Registers {
 /// Indices of [`Registers::general`].
 pub mod register {
     #![allow(missing_docs, reason = "the names are the processor's")]
+    pub const RCX: usize = 2;
     pub const RDX: usize = 3;
     pub const RSI: usize = 4;
     pub const RDI: usize = 5;
+    pub const RSP: usize = 7;
 }
 
 /// A connection; the machine goes on as it is when it is dropped.

@@ -10,11 +10,11 @@ use abi::syscall::Syscall;
 use anyhow::{Context, Result, anyhow, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 use partition_config::Plan;
-use tests::automaton::{Event, replay};
+use tests::automaton::{Event, Instance, replay};
 use tests::debugger::{Debugger, register};
 use tests::lab::{Lab, PATIENCE};
 use xtask::artifacts::KERNEL;
-use xtask::engine::Engine;
+use xtask::engine::{Engine, Inspection};
 use xtask::launch::Start;
 use xtask::workspace::Scratch;
 
@@ -23,39 +23,49 @@ const RINGS: u64 = 2_000;
 const LOGGED: u64 = 150;
 /// Where programs have the notification that hears their channels (`runtime::layout::slot`).
 const NOTIFICATION: u64 = 4;
-/// Slots of a context (`machine::context`).
+/// Slots of a context (`machine::context`), and the bytes of a `syscall` instruction.
 const RDX: u64 = 8;
-/// Vectors of doorbells.
-const DOORBELLS: std::ops::RangeInclusive<u64> = 0xa0..=0xdf;
+const NEXT_IP: u64 = 14;
+const SYSCALL_BYTES: u64 = 2;
+/// Vectors of doorbells, and the bytes of a vector's entry.
+const DOORBELLS: std::ops::RangeInclusive<u8> = 0xa0..=0xdf;
+const VECTOR_BYTES: u64 = 16;
 
 pub fn add(tests: &mut Tests) {
+    // In the system's file the sender comes first.
+    const RECEIVER: usize = 1;
     tests.add("log/replayed", Quick, |lab| {
         let log = logged(lab)?;
         let ends = replay(2, &log).map_err(|why| anyhow!("the log does not fit the automaton: {why}\n{log:x?}"))?;
-        let (rung, taken) = ends.get(1).map(|end| (end.rung, end.taken)).context("two instances")?;
+        let (rung, taken) = ends.get(RECEIVER).map(|end| (end.rung, end.taken)).context("two instances")?;
         eprintln!("{} events; the receiver was rung {rung} times and heard {taken} times", log.len());
         ensure!(rung == LOGGED && taken > 10 && taken <= rung, "that is hardly a storm");
-        // An arrival that was not is always noticed; one that is left out, unless another came before the next wait.
-        let is_noticed = |change: &dyn Fn(&mut Vec<(usize, Event)>, usize)| {
-            let changed = |at: usize| {
-                let mut log = log.clone();
-                change(&mut log, at);
-                replay(2, &log).is_err()
-            };
-            let arrivals = log.iter().enumerate().filter(|(_, (_, event))| matches!(event, Event::Arrive(_)));
-            // The last is not heard within the log.
-            let all: Vec<usize> = arrivals.map(|(at, _)| at).collect();
-            let all = all.split_last().map_or(&[][..], |(_, all)| all);
-            (all.iter().filter(|&&at| changed(at)).count(), all.len())
+        // An arrival that was not is noticed. So is one that is left out, if a wait returned for it alone.
+        let states: Vec<Instance> =
+            (0..=log.len()).filter_map(|at| Some(replay(2, &log[..at]).ok()?.swap_remove(RECEIVER))).collect();
+        let heard_alone = |at: usize| {
+            let later = log[at + 1..].iter().zip(&states[at + 2..]);
+            let mut until =
+                later.take_while(|((who, event), _)| *who != RECEIVER || !matches!(event, Event::Arrive(_)));
+            !states[at].has_noted() && until.any(|(_, state)| state.taken > states[at].taken)
         };
-        let (left_out, of) = is_noticed(&|log, at| {
-            log.remove(at);
-        });
-        let (doubled, _) = is_noticed(&|log, at| log.insert(at, log[at]));
-        ensure!(
-            left_out == of && doubled == of,
-            "of {of} arrivals {left_out} left out and {doubled} doubled are noticed"
-        );
+        let is_noticed = |change: &dyn Fn(&mut Vec<(usize, Event)>)| {
+            let mut log = log.clone();
+            change(&mut log);
+            replay(2, &log).is_err()
+        };
+        let mut alone = 0;
+        for (at, event) in log.iter().enumerate().filter(|(_, (_, event))| matches!(event, Event::Arrive(_))) {
+            ensure!(is_noticed(&|log| log.insert(at, *event)), "event {at}, {event:?}, may come twice");
+            if heard_alone(at) {
+                alone += 1;
+                let left_out = is_noticed(&|log| {
+                    log.remove(at);
+                });
+                ensure!(left_out, "event {at}, {event:?}, may be left out");
+            }
+        }
+        ensure!(alone > 10, "{alone} arrivals were heard alone");
         Ok(())
     });
 }
@@ -64,12 +74,13 @@ pub fn add(tests: &mut Tests) {
 struct Places {
     /// A system call other than the frequent ones; RDI is the capability's address, RDX the thread.
     other_call: u64,
-    /// RSI is the vector.
-    interrupt: u64,
+    /// Where the processor comes to with vector 0; each further vector has [`VECTOR_BYTES`] of its own.
+    vectors: u64,
     /// RSI and RDX are the command.
     command: u64,
-    /// All registers but GS are the user's.
+    /// All registers but GS are the user's; at `iret` RCX is too, and the stack says where it goes on.
     exits: Vec<u64>,
+    iret: u64,
     /// Where the core's current thread is named.
     current: u64,
     /// Where in a thread its context is.
@@ -112,15 +123,29 @@ impl Places {
             places.collect::<Vec<u64>>()
         };
         let mut exits: Vec<u64> = sections.iter().flat_map(at).collect();
-        exits.push(symbol("skerry_iret")?);
+        let iret = symbol("skerry_iret")?;
+        exits.push(iret);
         Ok(Self {
             other_call: symbol("skerry_syscall")?,
-            interrupt: symbol("skerry_interrupt")?,
+            vectors: symbol("skerry_vectors")?,
             command: symbol("9LocalApic7command")?,
             exits,
+            iret,
             current: symbol("4CPUS17h")? + current,
             context,
         })
+    }
+}
+
+impl Places {
+    /// Where a doorbell's vector begins.
+    fn vector(&self, vector: u8) -> u64 {
+        self.vectors + VECTOR_BYTES * u64::from(vector)
+    }
+
+    /// The doorbell whose vector begins there.
+    fn doorbell(&self, at: u64) -> Option<u8> {
+        DOORBELLS.into_iter().find(|&vector| self.vector(vector) == at)
     }
 }
 
@@ -134,30 +159,49 @@ fn logged(lab: &Lab) -> Result<Vec<(usize, Event)>> {
     let places = Places::of(&kernel)?;
     let scratch = Scratch::new()?;
     let socket = scratch.path().join("gdb");
-    let started = lab.start(&plan, &Start { extra: Debugger::arguments(&socket), ..Start::on(Engine::Qemu) })?;
+    let extra = Debugger::arguments(&socket);
+    let started = lab.start(&plan, &Start { inspection: Inspection::On, extra, ..Start::on(Engine::Qemu) })?;
     let mut debugger = Debugger::connect(&socket)?;
-    let entries = [places.other_call, places.interrupt, places.command];
+    let doorbells = DOORBELLS.map(|vector| places.vector(vector));
+    let entries: Vec<u64> = doorbells.chain([places.other_call, places.command]).collect();
     entries.iter().try_for_each(|&at| debugger.stop_at(at))?;
     let mut log = Vec::new();
     let mut rung = 0;
+    // Cores that are at a doorbell's vector already, which is logged, and have not been reported.
+    let mut arrived = Vec::new();
     while rung < LOGGED {
         let core = debugger.run()?.core;
-        let event = entered(&mut debugger, &places, &plan, core)?;
-        if let Some((_, Event::Ring(_))) = event {
+        let at = debugger.registers(core)?;
+        let here = instance(&plan, core)?;
+        let [rdi, rsi, rdx] = [register::RDI, register::RSI, register::RDX].map(|register| at.general[register]);
+        if at.rip == places.command {
+            let there = usize::try_from(rdx & 0xffff_ffff)?;
+            // Where two cores come to such a place at once, one is reported first; what interrupts comes before the ring.
+            if let Some(vector) = places.doorbell(debugger.registers(there)?.rip).filter(|_| !arrived.contains(&there))
+            {
+                log.push((instance(&plan, there)?, Event::Arrive(vector)));
+                arrived.push(there);
+            }
+            log.push((instance(&plan, there)?, Event::Ring(rsi as u8)));
             rung += 1;
-        }
-        let asks = matches!(event, Some((_, Event::Arrive(_) | Event::Wait(_) | Event::Poll(_))));
-        log.extend(event);
-        debugger.step(core)?;
-        if asks {
-            // To its way out, whatever the others do meanwhile: they stand still.
-            places.exits.iter().try_for_each(|&at| debugger.stop_at(at))?;
-            debugger.run_alone(core)?;
-            let registers = debugger.registers(core)?;
-            ensure!(places.exits.contains(&registers.rip), "core {core} is at {:#x} instead of leaving", registers.rip);
-            let thread = word(&mut debugger, core, places.current)?;
-            log.push((instance(&plan, core)?, Event::Leave(thread, registers.general[register::RDI])));
-            places.exits.iter().try_for_each(|&at| debugger.pass(at))?;
+            // It is rung when the command returns.
+            let back = word(&mut debugger, core, at.general[register::RSP])?;
+            alone(&mut debugger, core, &[back])?;
+        } else if let Some(vector) = places.doorbell(at.rip) {
+            match arrived.iter().position(|&other| other == core) {
+                Some(place) => drop(arrived.swap_remove(place)),
+                None => log.push((here, Event::Arrive(vector))),
+            }
+            log.push((here, left(&mut debugger, &places, core)?.event));
+        } else if let Some(question) = question(&mut debugger, &places, core, (rdi, rdx))? {
+            let left = left(&mut debugger, &places, core)?;
+            // Or it has to ask again: its budget is used up, or somebody else comes first.
+            let puts_off = left.thread == rdx && left.next + SYSCALL_BYTES == question.next;
+            if !puts_off {
+                log.extend([(here, question.event), (here, left.event)]);
+            }
+        } else {
+            pass_by(&mut debugger, core)?;
         }
     }
     entries.iter().try_for_each(|&at| debugger.pass(at))?;
@@ -166,27 +210,58 @@ fn logged(lab: &Lab) -> Result<Vec<(usize, Event)>> {
     Ok(log)
 }
 
-/// What it means that a core comes to one of the entries.
-fn entered(debugger: &mut Debugger, places: &Places, plan: &Plan, core: usize) -> Result<Option<(usize, Event)>> {
-    let at = debugger.registers(core)?;
-    let (rdi, rsi, rdx) = (at.general[register::RDI], at.general[register::RSI], at.general[register::RDX]);
-    let here = instance(plan, core)?;
-    Ok(match at.rip {
-        rip if rip == places.command => {
-            Some((instance(plan, usize::try_from(rdx & 0xffff_ffff)?)?, Event::Ring(rsi as u8)))
+/// A thread's question, or that it is left to the user; and its next instruction there.
+struct Crossing {
+    thread: u64,
+    event: Event,
+    next: u64,
+}
+
+/// What a thread asks that comes with a system call whose first register and thread are these.
+fn question(debugger: &mut Debugger, places: &Places, core: usize, call: (u64, u64)) -> Result<Option<Crossing>> {
+    let (cptr, thread) = call;
+    if cptr != NOTIFICATION {
+        return Ok(None);
+    }
+    let mut saved = |slot| word(debugger, core, thread + places.context + 8 * slot);
+    let event = match Syscall::from_number(saved(RDX)? as i64) {
+        Some(Syscall::Wait) => Event::Wait(thread),
+        Some(Syscall::NBWait) => Event::Poll(thread),
+        _ => return Ok(None),
+    };
+    Ok(Some(Crossing { thread, event, next: saved(NEXT_IP)? }))
+}
+
+/// Lets a core go to its way out, whatever the others do meanwhile: they stand still.
+fn left(debugger: &mut Debugger, places: &Places, core: usize) -> Result<Crossing> {
+    alone(debugger, core, &places.exits)?;
+    let thread = word(debugger, core, places.current)?;
+    let registers = debugger.registers(core)?;
+    let [rcx, stack, returned] = [register::RCX, register::RSP, register::RDI].map(|it| registers.general[it]);
+    let next = if registers.rip == places.iret { word(debugger, core, stack)? } else { rcx };
+    Ok(Crossing { thread, event: Event::Leave(thread, returned), next })
+}
+
+/// Lets a core go to one of the places `ends`, while the others stand still.
+fn alone(debugger: &mut Debugger, core: usize, ends: &[u64]) -> Result<()> {
+    pass_by(debugger, core)?;
+    ends.iter().try_for_each(|&at| debugger.stop_at(at))?;
+    debugger.run_alone(core)?;
+    let at = debugger.registers(core)?.rip;
+    ensure!(ends.contains(&at), "core {core} is at {at:#x} instead of {ends:x?}");
+    ends.iter().try_for_each(|&at| debugger.pass(at))
+}
+
+/// Lets a core execute the instruction at which it was stopped. A step may end before it, to be made again.
+fn pass_by(debugger: &mut Debugger, core: usize) -> Result<()> {
+    let from = debugger.registers(core)?.rip;
+    for _ in 0..100 {
+        debugger.step(core)?;
+        if debugger.registers(core)?.rip != from {
+            return Ok(());
         }
-        rip if rip == places.interrupt => DOORBELLS.contains(&rsi).then_some((here, Event::Arrive(rsi as u8))),
-        rip if rip == places.other_call && rdi == NOTIFICATION => {
-            let number = word(debugger, core, rdx + places.context + 8 * RDX)? as i64;
-            match Syscall::from_number(number) {
-                Some(Syscall::Wait) => Some((here, Event::Wait(rdx))),
-                Some(Syscall::NBWait) => Some((here, Event::Poll(rdx))),
-                _ => None,
-            }
-        }
-        rip if rip == places.other_call => None,
-        rip => return Err(anyhow!("core {core} stops at {rip:#x}")),
-    })
+    }
+    Err(anyhow!("core {core} does not get beyond {from:#x}"))
 }
 
 /// The instance of a core; QEMU numbers APICs as it does cores.

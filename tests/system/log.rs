@@ -31,6 +31,9 @@ const SYSCALL_BYTES: u64 = 2;
 const DOORBELLS: std::ops::RangeInclusive<u8> = 0xa0..=0xdf;
 const VECTOR_BYTES: u64 = 16;
 
+/// What happened, and at which instance.
+type Log = Vec<(usize, Event)>;
+
 pub fn add(tests: &mut Tests) {
     // In the system's file the sender comes first.
     const RECEIVER: usize = 1;
@@ -49,7 +52,7 @@ pub fn add(tests: &mut Tests) {
                 later.take_while(|((who, event), _)| *who != RECEIVER || !matches!(event, Event::Arrive(_)));
             !states[at].has_noted() && until.any(|(_, state)| state.taken > states[at].taken)
         };
-        let is_noticed = |change: &dyn Fn(&mut Vec<(usize, Event)>)| {
+        let is_noticed = |change: &dyn Fn(&mut Log)| {
             let mut log = log.clone();
             change(&mut log);
             replay(2, &log).is_err()
@@ -150,7 +153,7 @@ impl Places {
 }
 
 /// A storm's events, up to the [`LOGGED`]th ring.
-fn logged(lab: &Lab) -> Result<Vec<(usize, Event)>> {
+fn logged(lab: &Lab) -> Result<Log> {
     let lab = lab.with_release_kernel()?;
     let text = std::fs::read_to_string(xtask::workspace::root().join("tests/systems/doorbell-storm.toml"))?;
     let plan = lab.text(&text.replace("1000000", &RINGS.to_string()))?;

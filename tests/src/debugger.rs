@@ -1,14 +1,19 @@
 //! A debugger's connection to QEMU: stops at instructions and at writes, single cores let run, registers.
 //!
-//! What GDB's remote protocol ("GDB User Manual", appendix E) needs for that, and no more. The machine is started with
-//! [`Debugger::arguments`] and stands still from its first instruction on. Tests: the system tests that use it; the
-//! packets below.
+//! What GDB's remote protocol ("GDB User Manual", appendix E) needs for that, and no more. The machine is started by
+//! [`Debugger::start`] and stands still from its first instruction on. Tests: the system tests that use it; the packets
+//! below.
 
+use crate::lab::Lab;
 use anyhow::{Context, Result, bail, ensure};
+use partition_config::Plan;
 use std::io::{BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
+use xtask::engine::{Engine, Inspection};
+use xtask::launch::{Start, Started};
+use xtask::workspace::Scratch;
 
 /// How long the machine may run without a stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,17 +56,21 @@ pub struct Debugger {
 }
 
 impl Debugger {
-    /// QEMU's arguments for a machine that waits for a debugger at the socket `path`.
-    pub fn arguments(path: &Path) -> Vec<String> {
-        let socket = format!("unix:{},server=on,wait=off", path.display());
-        ["-S", "-gdb", &socket].map(str::to_owned).to_vec()
-    }
-
-    /// Connects to the machine that was started with [`arguments`](Self::arguments).
+    /// Starts `plan` on QEMU, where it stands still, and connects to it.
     ///
     /// # Errors
-    /// When nobody listens at `path`, or what listens is no QEMU.
-    pub fn connect(path: &Path) -> Result<Self> {
+    /// When the emulator does not start, or does not answer.
+    pub fn start(lab: &Lab, plan: &Plan) -> Result<(Started, Self)> {
+        let scratch = Scratch::new()?;
+        let path = scratch.path().join("gdb");
+        let socket = format!("unix:{},server=on,wait=off", path.display());
+        let extra = ["-S", "-gdb", &socket].map(str::to_owned).to_vec();
+        // With an inspector the emulator has its sockets before it counts as started.
+        let started = lab.start(plan, &Start { inspection: Inspection::On, extra, ..Start::on(Engine::Qemu) })?;
+        Ok((started, Self::connect(&path)?))
+    }
+
+    fn connect(path: &Path) -> Result<Self> {
         let writer = UnixStream::connect(path).with_context(|| format!("no debugger's socket {}", path.display()))?;
         writer.set_read_timeout(Some(PATIENCE))?;
         let mut this = Self { reader: BufReader::new(writer.try_clone()?), writer };

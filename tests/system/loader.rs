@@ -14,7 +14,7 @@ use tests::walk::PhysicalMemory;
 use xtask::engine::qmp::Ram;
 use xtask::engine::{Engine, Inspection};
 use xtask::launch::{Start, Started};
-use xtask::workspace::{Scratch, systems_dir};
+use xtask::workspace::systems_dir;
 
 const PAGE: u64 = 4096;
 
@@ -90,17 +90,11 @@ struct Watched {
     entry: u64,
     /// The loader's word that lets all cores go.
     released: u64,
-    _scratch: Scratch,
 }
 
 impl Watched {
     fn start(lab: &Lab, plan: &Plan) -> Result<Self> {
-        let scratch = Scratch::new()?;
-        let socket = scratch.path().join("gdb");
-        let extra = Debugger::arguments(&socket);
-        let start = Start { inspection: Inspection::On, extra, ..Start::on(Engine::Qemu) };
-        let started = lab.start(plan, &start)?;
-        let mut debugger = Debugger::connect(&socket)?;
+        let (started, mut debugger) = Debugger::start(lab, plan)?;
         let entries = plan.partitions.iter().map(|partition| Ok(object::File::parse(&*partition.kernel)?.entry()));
         let mut entries = entries.collect::<Result<Vec<u64>>>()?;
         entries.dedup();
@@ -112,7 +106,7 @@ impl Watched {
         let released = released.context("the loader has no RELEASED")?.address();
         debugger.stop_at(entry)?;
         debugger.stop_behind_write(released)?;
-        Ok(Self { started, debugger, entry, released, _scratch: scratch })
+        Ok(Self { started, debugger, entry, released })
     }
 
     /// Runs until the word is stored; no kernel may begin before.

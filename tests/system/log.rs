@@ -14,9 +14,6 @@ use tests::automaton::{Event, Instance, replay};
 use tests::debugger::{Debugger, register};
 use tests::lab::{Lab, PATIENCE};
 use xtask::artifacts::KERNEL;
-use xtask::engine::{Engine, Inspection};
-use xtask::launch::Start;
-use xtask::workspace::Scratch;
 
 /// Rings that the sender makes, and how many of them are logged.
 const RINGS: u64 = 2_000;
@@ -138,9 +135,7 @@ impl Places {
             context,
         })
     }
-}
 
-impl Places {
     /// Where a doorbell's vector begins.
     fn vector(&self, vector: u8) -> u64 {
         self.vectors + VECTOR_BYTES * u64::from(vector)
@@ -160,11 +155,7 @@ fn logged(lab: &Lab) -> Result<Log> {
     // The image has it without its symbols.
     let kernel = std::fs::read(lab.artifacts().path(KERNEL).context("the kernel is not built")?)?;
     let places = Places::of(&kernel)?;
-    let scratch = Scratch::new()?;
-    let socket = scratch.path().join("gdb");
-    let extra = Debugger::arguments(&socket);
-    let started = lab.start(&plan, &Start { inspection: Inspection::On, extra, ..Start::on(Engine::Qemu) })?;
-    let mut debugger = Debugger::connect(&socket)?;
+    let (started, mut debugger) = Debugger::start(&lab, &plan)?;
     let doorbells = DOORBELLS.map(|vector| places.vector(vector));
     let entries: Vec<u64> = doorbells.chain([places.other_call, places.command]).collect();
     entries.iter().try_for_each(|&at| debugger.stop_at(at))?;

@@ -1,6 +1,6 @@
 //! The ways into an instance: system calls, exceptions, interrupts. Each ends with the thread to run being current.
 
-use crate::{Blocking, Entry, OnCore, Replied, Rest, Sent, Stop};
+use crate::{Blocking, Entry, Next, OnCore, Replied, Rest, Sent, Stop};
 use abi::syscall::Syscall;
 use capability::Cap;
 use ipi::{Vector, classify};
@@ -21,10 +21,8 @@ impl OnCore<'_> {
             },
             Some(Syscall::ReplyRecv) => match self.reply_at_once(current, cptr, info, context.get(Register::R12)) {
                 Some(Replied::Message(arrival)) => self.arrive(arrival),
-                Some(Replied::Fault(thread, handler)) if self.answer_exception(thread, handler) => {
-                    self.ipc().run(thread)
-                }
-                Some(Replied::Fault(thread, handler)) => self.answer_fault(thread, handler),
+                Some(Replied::Fault(next, handler)) if self.answer_exception(next.thread, handler) => self.run(next),
+                Some(Replied::Fault(next, handler)) => self.answer_fault(next.thread, handler),
                 None => self.reply_receive(),
             },
             Some(how @ (Syscall::Send | Syscall::NBSend)) => {
@@ -33,13 +31,13 @@ impl OnCore<'_> {
                 if !cap.is_null() {
                     match self.send_at_once(current, cap) {
                         Some(Sent::Message(arrival)) => self.arrive(arrival),
-                        Some(Sent::Signal(thread, badge)) => self.awake(thread, badge),
+                        Some(Sent::Signal(next, badge)) => self.awake(next, badge),
                         None => self.send(cap),
                     }
                 }
             }
             Some(Syscall::Yield) => match self.yield_at_once(current) {
-                Some(thread) => self.ipc().run(thread),
+                Some(next) => self.run(next),
                 None => self.rest_of_yield(),
             },
             _ => self.other_syscall(),
@@ -60,7 +58,7 @@ impl OnCore<'_> {
     pub fn reply_receive(self) {
         match self.reply_thoroughly() {
             Some(Replied::Message(arrival)) => self.arrive(arrival),
-            Some(Replied::Fault(thread, handler)) => self.answer_fault(thread, handler),
+            Some(Replied::Fault(next, handler)) => self.answer_fault(next.thread, handler),
             None => self.slow_syscall(),
         }
     }
@@ -97,7 +95,7 @@ impl OnCore<'_> {
     /// The current thread raised processor exception `vector` with error code `code`.
     pub fn exception(self, vector: u64, code: u64) {
         match self.exception_at_once(self.core().current.get(), vector, code) {
-            Some(handler) => self.ipc().run(handler),
+            Some(next) => self.run(next),
             None => self.rest_of_exception(vector, code),
         }
     }
@@ -138,7 +136,7 @@ impl OnCore<'_> {
     /// CPU vector `vector` interrupted the current (or idle) thread.
     pub fn interrupt(self, vector: u8) {
         match self.interrupt_at_once(self.core().current.get(), vector) {
-            Some((thread, badge)) => self.awake(thread, badge),
+            Some((next, badge)) => self.awake(next, badge),
             None => self.rest_of_interrupt(vector),
         }
     }
@@ -152,9 +150,9 @@ impl OnCore<'_> {
     }
 
     /// Runs the thread that a signal woke.
-    fn awake(self, thread: memory::Ref<thread::Tcb>, badge: u64) {
-        thread.context.set(Register::Rdi, badge);
-        self.ipc().run(thread);
+    fn awake(self, next: Next<'_>, badge: u64) {
+        next.thread.context.set(Register::Rdi, badge);
+        self.run(next);
     }
 
     /// As [`interrupt`](Self::interrupt), without the fast path.

@@ -34,5 +34,5 @@ mod untyped;
 
 pub use create::object_bits;
 pub use error::{Outcome, Refusal, Stop};
-pub use fast::{Arrival, Blocking, Replied, Rest, Sent};
+pub use fast::{Arrival, Blocking, Next, Replied, Rest, Sent};
 pub use kernel::{Entry, Kernel, Locks, OnCore, Setup};

@@ -71,6 +71,20 @@ macro_rules! context_asm {
     };
 }
 
+/// Stores registers to the thread whose address is in `$thread`.
+macro_rules! save {
+    ($thread:literal, $($register:literal)+) => {
+        concat!($("mov [", $thread, " + {", $register, "}], ", $register, "\n",)+)
+    };
+}
+
+/// Loads registers from the thread whose address is in `$thread`.
+macro_rules! load {
+    ($thread:literal, $($register:literal)+) => {
+        concat!($("mov ", $register, ", [", $thread, " + {", $register, "}]\n",)+)
+    };
+}
+
 /// Begins to save a system call whose number is known, to the current thread, whose address RDX has from now on.
 macro_rules! save_known {
     ($number:literal) => {
@@ -89,12 +103,7 @@ macro_rules! save_known {
 macro_rules! save_changeable {
     () => {
         concat!(
-            "mov [rdx + {rdi}], rdi\n",
-            "mov [rdx + {rsi}], rsi\n",
-            "mov [rdx + {rax}], rax\n",
-            "mov [rdx + {r10}], r10\n",
-            "mov [rdx + {r8}], r8\n",
-            "mov [rdx + {r9}], r9\n",
+            save!("rdx", "rdi" "rsi" "rax" "r10" "r8" "r9"),
             "mov [rdx + {rflags}], r11\n",
             "mov [rdx + {next_ip}], rcx",
         )
@@ -104,25 +113,14 @@ macro_rules! save_changeable {
 /// Saves the rest, and changes to the stack of handlers that are jumped to: each jumps to a way out in the end.
 macro_rules! save_the_rest {
     () => {
-        concat!(
-            "mov [rdx + {rbx}], rbx\n",
-            "mov [rdx + {rbp}], rbp\n",
-            "mov [rdx + {r12}], r12\n",
-            "mov [rdx + {r13}], r13\n",
-            "mov [rdx + {r14}], r14\n",
-            "mov [rdx + {r15}], r15\n",
-            "mov rsp, gs:[{handler_stack}]",
-        )
+        concat!(save!("rdx", "rbx" "rbp" "r12" "r13" "r14" "r15"), "mov rsp, gs:[{handler_stack}]")
     };
 }
 
 /// Loads all registers of the user, from the thread whose address is in `$thread`, but those that the ways out load last.
 macro_rules! load_most {
     ($thread:literal) => {
-        load_most!($thread, "rax" "rbx" "rbp" "r12" "r13" "r14" "rdx" "r10" "r8" "r9" "r15")
-    };
-    ($thread:literal, $($register:literal)+) => {
-        concat!($("mov ", $register, ", [", $thread, " + {", $register, "}]\n",)+)
+        load!($thread, "rax" "rbx" "rbp" "r12" "r13" "r14" "rdx" "r10" "r8" "r9" "r15")
     };
 }
 

@@ -1,7 +1,7 @@
 //! Call, and its sibling the fault: a passive receiver runs on the time of the one that now waits for its reply. With more
 //! care, so does an active one on its own.
 
-use super::{Arrival, AtOnce, Care, Rest, Thorough, copy, move_context, takes};
+use super::{Arrival, AtOnce, Care, Next, Rest, Thorough, copy, move_context, takes};
 use crate::OnCore;
 use crate::entry::{DEVICE_NOT_AVAILABLE, fault_of, is_trap};
 use capability::Cap;
@@ -12,14 +12,14 @@ use sync::Held;
 use sync::rank::Existence;
 use thread::{Reply, State, Tcb, TcbSlot};
 
-impl OnCore<'_> {
+impl<'k> OnCore<'k> {
     /// The current thread, `caller`, calls through `cptr` with a message of this info. On an error
     /// nothing was done.
     ///
     /// # Errors
     /// What to try instead.
     #[inline(always)]
-    pub fn call_at_once(self, caller: Ref<Tcb>, cptr: u64, info: u64) -> Result<Arrival, Rest> {
+    pub fn call_at_once(self, caller: Ref<Tcb>, cptr: u64, info: u64) -> Result<Arrival<'k>, Rest> {
         self.fast_call::<AtOnce>(caller, cptr, info)
     }
 
@@ -28,14 +28,14 @@ impl OnCore<'_> {
     /// # Errors
     /// When nothing was done.
     #[inline(always)]
-    pub fn call_thoroughly(self) -> Result<Arrival, Rest> {
+    pub fn call_thoroughly(self) -> Result<Arrival<'k>, Rest> {
         let caller = self.core().current.get();
         let (cptr, info) = (caller.context.get(Register::Rdi), caller.context.get(Register::Rsi));
         self.fast_call::<Thorough>(caller, cptr, info)
     }
 
     #[inline(always)]
-    fn fast_call<C: Care>(self, caller: Ref<Tcb>, cptr: u64, info: u64) -> Result<Arrival, Rest> {
+    fn fast_call<C: Care>(self, caller: Ref<Tcb>, cptr: u64, info: u64) -> Result<Arrival<'k>, Rest> {
         if !takes::<C>(info) {
             return Err(Rest::Fast);
         }
@@ -44,15 +44,15 @@ impl OnCore<'_> {
         if !cap.is_callable() {
             return Err(if cap.is_null() { Rest::Fast } else { Rest::Slow });
         }
-        let callee = self.hand_over::<C>(caller, cap, shared.held(), |_| true).ok_or(Rest::Fast)?;
-        let info = copy::<C>(caller, callee, info);
-        Ok(Arrival { thread: callee, badge: cap.badge(), info })
+        let thread = self.hand_over::<C>(caller, cap, shared.held(), |_| true).ok_or(Rest::Fast)?;
+        let info = copy::<C>(caller, thread, info);
+        Ok(Arrival { next: Next { thread, _shared: shared }, badge: cap.badge(), info })
     }
 
     /// Tells the fault handler of the current thread that this raised processor exception `vector` with error code `code`.
     /// The answer is the handler, which is to be run; `None` if nothing was done.
     #[inline(always)]
-    pub fn exception_at_once(self, thread: Ref<Tcb>, vector: u64, code: u64) -> Option<Ref<Tcb>> {
+    pub fn exception_at_once(self, thread: Ref<Tcb>, vector: u64, code: u64) -> Option<Next<'k>> {
         self.fast_exception::<AtOnce>(thread, vector, code)
     }
 
@@ -65,7 +65,7 @@ impl OnCore<'_> {
     }
 
     #[inline(always)]
-    fn fast_exception<C: Care>(self, thread: Ref<Tcb>, vector: u64, code: u64) -> Option<Ref<Tcb>> {
+    fn fast_exception<C: Care>(self, thread: Ref<Tcb>, vector: u64, code: u64) -> Option<Next<'k>> {
         if vector == DEVICE_NOT_AVAILABLE || abi::HARDWARE_DEBUG && is_trap(vector) {
             return None;
         }
@@ -83,7 +83,7 @@ impl OnCore<'_> {
         } else {
             self.ipc().transfer_fault_by(Buffer::in_plain_page(handler), thread, fault, handler, cap.badge());
         }
-        Some(handler)
+        Some(Next { thread: handler, _shared: shared })
     }
 
     /// Calls through `cap`, which is callable: the caller waits for the reply, and its time goes to a callee that has none.

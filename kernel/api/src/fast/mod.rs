@@ -125,13 +125,24 @@ impl Care for Thorough {
     }
 }
 
-/// The thread that runs next, and two words of its message that are not in its context yet: they may go straight to RDI and
-/// RSI.
-#[derive(Clone, Copy, Debug)]
+/// The thread that runs next. It is neither in a queue nor current yet: until it is, no other core may have the instance to
+/// itself, and find that nobody runs it.
+#[derive(Debug)]
 #[must_use]
-pub struct Arrival {
+pub struct Next<'k> {
     /// The thread.
     pub thread: Ref<Tcb>,
+    /// What keeps the others out.
+    pub(crate) _shared: Shared<'k>,
+}
+
+/// The thread that runs next, and two words of its message that are not in its context yet: they may go straight to RDI and
+/// RSI.
+#[derive(Debug)]
+#[must_use]
+pub struct Arrival<'k> {
+    /// The thread.
+    pub next: Next<'k>,
     /// Badge of the capability that the message came through.
     pub badge: u64,
     /// Its message info.
@@ -141,23 +152,18 @@ pub struct Arrival {
 impl<'k> OnCore<'k> {
     /// The current thread gives up its turn to an equal, which is the answer; `None` if nothing was done.
     #[inline(always)]
-    pub fn yield_at_once(self, current: Ref<Tcb>) -> Option<Ref<Tcb>> {
-        let _shared = self.share()?;
-        self.ipc().yield_at_once(current)
+    pub fn yield_at_once(self, current: Ref<Tcb>) -> Option<Next<'k>> {
+        let shared = self.share()?;
+        self.ipc().yield_at_once(current).map(|thread| Next { thread, _shared: shared })
     }
 
     /// As [`syscall`](Self::syscall), for a Yield that [`yield_at_once`](Self::yield_at_once) left.
     #[inline(always)]
     pub fn rest_of_yield(self) {
-        if !self.yield_alone() {
+        let done = self.share().is_some_and(|_shared| self.ipc().yield_alone());
+        if !done {
             self.slow_syscall();
         }
-    }
-
-    #[inline(always)]
-    fn yield_alone(self) -> bool {
-        let Some(_shared) = self.share() else { return false };
-        self.ipc().yield_alone()
     }
 
     /// The instance together with other cores; `None` if one of them took away the thread whose entry this is.
@@ -169,10 +175,13 @@ impl<'k> OnCore<'k> {
         (!ipc.was_recalled()).then_some(shared)
     }
 
-    /// Runs `thread`, which one of the fast paths gave. Says `false` if [`settle`](Self::settle) is due.
+    /// Runs the thread that one of the fast paths gave, which is the answer.
+    ///
+    /// # Errors
+    /// It is current, but [`settle`](Self::settle) is due before others are let in.
     #[inline(always)]
-    pub fn run_at_once(self, thread: Ref<Tcb>) -> bool {
-        self.ipc().run_at_once(thread)
+    pub fn run_at_once(self, next: Next<'k>) -> Result<Ref<Tcb>, Next<'k>> {
+        if self.ipc().run_at_once(next.thread) { Ok(next.thread) } else { Err(next) }
     }
 
     /// Gives the current thread all that it needs of the processor.
@@ -183,18 +192,16 @@ impl<'k> OnCore<'k> {
 
     /// Runs the thread that a message arrived at.
     #[inline(always)]
-    pub(crate) fn arrive(self, Arrival { thread, badge, info }: Arrival) {
-        thread.context.set(Register::Rdi, badge);
-        thread.context.set(Register::Rsi, info);
-        self.run(thread);
+    pub(crate) fn arrive(self, Arrival { next, badge, info }: Arrival<'k>) {
+        next.thread.context.set(Register::Rdi, badge);
+        next.thread.context.set(Register::Rsi, info);
+        self.run(next);
     }
 
-    /// Runs `thread`, which one of the fast paths gave, with what may be due.
+    /// Runs the thread that one of the fast paths gave, with what may be due.
     #[inline(always)]
-    pub(crate) fn run(self, thread: Ref<Tcb>) {
-        if !self.run_at_once(thread) {
-            self.settle();
-        }
+    pub(crate) fn run(self, next: Next<'k>) {
+        self.ipc().run(next.thread);
     }
 }
 

@@ -1,7 +1,7 @@
 //! ReplyRecv: the caller, or the thread whose fault was handled, gets its time back, and the server waits again. With more
 //! care, so does one that kept its time.
 
-use super::{Arrival, AtOnce, Care, Thorough, copy, move_context, takes};
+use super::{Arrival, AtOnce, Care, Next, Thorough, copy, move_context, takes};
 use crate::OnCore;
 use abi::fault::FaultType;
 use abi::message::MessageInfo;
@@ -9,30 +9,32 @@ use capability::Kind;
 use ipc::{Endpoint, bound_notification, message_info};
 use machine::Register;
 use memory::Ref;
+use sync::Held;
+use sync::rank::Existence;
 use thread::{Reply, State, Tcb};
 
 /// What a reply comes to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[must_use]
-pub enum Replied {
+pub enum Replied<'k> {
     /// The caller has its message.
-    Message(Arrival),
+    Message(Arrival<'k>),
     /// The second thread, who waits again, answers the fault of the first: [`OnCore::answer_exception`] or
     /// [`OnCore::answer_fault`] is due.
-    Fault(Ref<Tcb>, Ref<Tcb>),
+    Fault(Next<'k>, Ref<Tcb>),
 }
 
-impl OnCore<'_> {
+impl<'k> OnCore<'k> {
     /// The current thread, `server`, replies through `reply_cptr` with a message of this info and receives through `cptr`.
     /// `None` if nothing was done.
     #[inline(always)]
-    pub fn reply_at_once(self, server: Ref<Tcb>, cptr: u64, info: u64, reply_cptr: u64) -> Option<Replied> {
+    pub fn reply_at_once(self, server: Ref<Tcb>, cptr: u64, info: u64, reply_cptr: u64) -> Option<Replied<'k>> {
         self.fast_reply_receive::<AtOnce>(server, cptr, info, reply_cptr)
     }
 
     /// The same with more care, for the current thread.
     #[inline(always)]
-    pub fn reply_thoroughly(self) -> Option<Replied> {
+    pub fn reply_thoroughly(self) -> Option<Replied<'k>> {
         let server = self.core().current.get();
         let [cptr, info, reply_cptr] =
             [Register::Rdi, Register::Rsi, Register::R12].map(|register| server.context.get(register));
@@ -40,7 +42,13 @@ impl OnCore<'_> {
     }
 
     #[inline(always)]
-    fn fast_reply_receive<C: Care>(self, server: Ref<Tcb>, cptr: u64, info: u64, reply_cptr: u64) -> Option<Replied> {
+    fn fast_reply_receive<C: Care>(
+        self,
+        server: Ref<Tcb>,
+        cptr: u64,
+        info: u64,
+        reply_cptr: u64,
+    ) -> Option<Replied<'k>> {
         if !takes::<C>(info) {
             return None;
         }
@@ -51,15 +59,34 @@ impl OnCore<'_> {
         if !cap.is_receivable() || !reply_cap.is(Kind::Reply) {
             return None;
         }
-        let endpoint: Ref<Endpoint> = cap.object();
-        let mut object = self.kernel.locks.objects.lock(endpoint.word(), shared.held());
+        let (thread, faulty) = self.take_turns::<C>(server, info, cap.object(), reply_cap.object(), shared.held())?;
+        let next = Next { thread, _shared: shared };
+        if faulty {
+            return Some(Replied::Fault(next, server));
+        }
+        let info = copy::<C>(server, thread, info);
+        Some(Replied::Message(Arrival { next, badge: 0, info }))
+    }
+
+    /// Lets `server` wait at `endpoint` and who waits for `reply` go on: the latter, and whether it had faulted. What is left to
+    /// do is to answer the fault or to move the message, and to run it.
+    #[inline(always)]
+    fn take_turns<C: Care>(
+        self,
+        server: Ref<Tcb>,
+        info: u64,
+        endpoint: Ref<Endpoint>,
+        reply: Ref<Reply>,
+        held: &mut Held<'_, Existence>,
+    ) -> Option<(Ref<Tcb>, bool)> {
+        let threads = self.ipc();
+        let mut object = self.kernel.locks.objects.lock(endpoint.word(), held);
         // A signal comes first, and a notification may want its time back.
         let heard = bound_notification(server).is_some_and(|it| it.is_active() || it.lent().is_some());
         let is_alone = endpoint.is_empty();
         if heard || !is_alone && (!C::CALLS || endpoint.has_senders()) {
             return None;
         }
-        let reply: Ref<Reply> = reply_cap.object();
         let _reply = self.kernel.locks.replies.lock(reply.word(), object.held());
         let caller = reply.thread.get().filter(|&caller| self.core().owns(caller))?;
         let own = caller.sched_context.get();
@@ -100,11 +127,7 @@ impl OnCore<'_> {
         } else {
             endpoint.add_receiver(server);
         }
-        if faulty {
-            return Some(Replied::Fault(caller, server));
-        }
-        let info = copy::<C>(server, caller, info);
-        Some(Replied::Message(Arrival { thread: caller, badge: 0, info }))
+        Some((caller, faulty))
     }
 
     /// Applies the answer of `handler` to the fault of `thread`, a processor exception, which is to be run. Says `false` if it
@@ -119,7 +142,7 @@ impl OnCore<'_> {
         answered
     }
 
-    /// Applies the answer of `handler` to the fault of `thread`, and runs that where it was restarted.
+    /// Applies the answer of `handler` to the fault of `thread`, and runs that where it was restarted. Existence is shared.
     #[inline(never)]
     pub fn answer_fault(self, thread: Ref<Tcb>, handler: Ref<Tcb>) {
         self.ipc().answer_fault(thread, handler, message_info(handler));
@@ -129,7 +152,7 @@ impl OnCore<'_> {
             // The answer to a step changes what the thread needs of the processor.
             self.ipc().refresh(thread);
         }
-        self.run(thread);
+        self.ipc().run(thread);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Send and NBSend: a message to a thread that waits for one, a signal, or nothing at all; and the signal of an interrupt.
 
-use super::{Arrival, AtOnce, CAPS, Care, Thorough, copy, takes};
+use super::{Arrival, AtOnce, CAPS, Care, Next, Thorough, copy, takes};
 use crate::OnCore;
 use abi::syscall::Syscall;
 use capability::{Cap, Kind, Rights};
@@ -25,13 +25,13 @@ pub enum Blocking {
 }
 
 /// What a Send or a signal to a more important thread comes to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[must_use]
-pub enum Sent {
+pub enum Sent<'k> {
     /// A message.
-    Message(Arrival),
+    Message(Arrival<'k>),
     /// A signal with this badge, which is not in the thread's context yet.
-    Signal(Ref<Tcb>, u64),
+    Signal(Next<'k>, u64),
 }
 
 #[cold]
@@ -39,7 +39,7 @@ fn unusable() -> Cap {
     UNUSABLE
 }
 
-impl OnCore<'_> {
+impl<'k> OnCore<'k> {
     /// The current thread, `sender`, sends through `cptr` (Send or NBSend) a message with this info, where nobody but
     /// itself notices: nobody is there, or a signal is kept. The answer is null then. Otherwise nothing was done, and the
     /// answer is the capability for [`send`](Self::send) to use.
@@ -90,14 +90,15 @@ impl OnCore<'_> {
     /// The current thread, `sender`, sends to a more important thread that waits, through `cap`, as
     /// [`send_lightly`](Self::send_lightly) found it just now. `None` if nothing was done.
     #[inline(always)]
-    pub fn send_at_once(self, sender: Ref<Tcb>, cap: Cap) -> Option<Sent> {
+    pub fn send_at_once(self, sender: Ref<Tcb>, cap: Cap) -> Option<Sent<'k>> {
         if sync::CORES > 1 {
             // It may have changed in between, and more than one object must be held.
             return None;
         }
-        let mut held = self.share()?;
+        let mut shared = self.share()?;
         if cap.is(Kind::Notification) {
-            return self.signal_at_once(sender, cap, held.held()).map(|thread| Sent::Signal(thread, cap.badge()));
+            let thread = self.signal_at_once(sender, cap, shared.held())?;
+            return Some(Sent::Signal(Next { thread, _shared: shared }, cap.badge()));
         }
         if !cap.is(Kind::Endpoint) {
             return None;
@@ -116,7 +117,7 @@ impl OnCore<'_> {
         receiver.state.set(State::RUNNING);
         let info = copy::<AtOnce>(sender, receiver, info);
         self.ipc().preempt(sender, turn);
-        Some(Sent::Message(Arrival { thread: receiver, badge: cap.badge(), info }))
+        Some(Sent::Message(Arrival { next: Next { thread: receiver, _shared: shared }, badge: cap.badge(), info }))
     }
 
     /// Signals the notification of `cap`, on which a more important thread than `current` waits, which is the answer. Its
@@ -158,7 +159,7 @@ impl OnCore<'_> {
     /// Signals what CPU vector `vector`, which interrupted the current thread, is bound to. The answer is the more important
     /// thread that waits for it, which is to be run, and the badge, which is left to the caller; `None` if nothing was done.
     #[inline(always)]
-    pub fn interrupt_at_once(self, current: Ref<Tcb>, vector: u8) -> Option<(Ref<Tcb>, u64)> {
+    pub fn interrupt_at_once(self, current: Ref<Tcb>, vector: u8) -> Option<(Next<'k>, u64)> {
         let is_users = matches!(classify(vector), Vector::User(_) | Vector::Doorbell(_));
         if sync::CORES > 1 || !is_users || current == self.core().idle {
             return None;
@@ -172,7 +173,7 @@ impl OnCore<'_> {
         let thread = self.signal_at_once(current, cap, shared.held())?;
         self.kernel.interrupts.lock(shared.held()).silence(&ipc, vector);
         ipc.machine.end_of_interrupt();
-        Some((thread, cap.badge()))
+        Some((Next { thread, _shared: shared }, cap.badge()))
     }
 
     /// Signals what CPU vector `vector`, which interrupted the current or idle thread, is bound to.

@@ -1,7 +1,7 @@
 //! Handlers of system calls, exceptions and interrupts, for both sets of stubs: each ends by jumping to its own set's way out.
 
 use crate::instance::on_this_core;
-use api::{Replied, Rest, Sent};
+use api::{Next, Replied, Rest, Sent};
 use capability::Cap;
 use machine::Register;
 use memory::Ref;
@@ -43,11 +43,11 @@ pub extern "C" fn call(cptr: u64, info: u64, caller: Ref<Tcb>) -> ! {
 pub extern "C" fn reply_recv(cptr: u64, info: u64, server: Ref<Tcb>, reply_cptr: u64) -> ! {
     match on_this_core().reply_at_once(server, cptr, info, reply_cptr) {
         Some(Replied::Message(arrival)) => arrive(arrival),
-        Some(Replied::Fault(thread, handler)) => {
-            if on_this_core().answer_exception(thread, handler) {
-                run(thread)
+        Some(Replied::Fault(next, handler)) => {
+            if on_this_core().answer_exception(next.thread, handler) {
+                run(next)
             }
-            leave_for!(answer_fault, "rdi": thread.word(), "rsi": handler.word())
+            answer(next, handler)
         }
         None => leave_for!(rest_of_reply),
     }
@@ -58,7 +58,7 @@ pub extern "C" fn reply_recv(cptr: u64, info: u64, server: Ref<Tcb>, reply_cptr:
 pub extern "C" fn send(cap: Cap, sender: Ref<Tcb>) -> ! {
     match on_this_core().send_at_once(sender, cap) {
         Some(Sent::Message(arrival)) => arrive(arrival),
-        Some(Sent::Signal(thread, badge)) => wake(thread, badge),
+        Some(Sent::Signal(next, badge)) => wake(next, badge),
         None => rest_of_send(cap),
     }
 }
@@ -67,7 +67,7 @@ pub extern "C" fn send(cap: Cap, sender: Ref<Tcb>) -> ! {
 #[unsafe(export_name = name!("skerry_yield"))]
 pub extern "C" fn yield_turn(_: u64, _: u64, current: Ref<Tcb>) -> ! {
     match on_this_core().yield_at_once(current) {
-        Some(thread) => run(thread),
+        Some(next) => run(next),
         None => leave_for!(rest_of_yield),
     }
 }
@@ -76,7 +76,7 @@ pub extern "C" fn yield_turn(_: u64, _: u64, current: Ref<Tcb>) -> ! {
 #[unsafe(export_name = name!("skerry_exception"))]
 pub extern "C" fn exception(thread: Ref<Tcb>, vector: u64, error: u64) -> ! {
     match on_this_core().exception_at_once(thread, vector, error) {
-        Some(handler) => run(handler),
+        Some(next) => run(next),
         None => leave_for!(rest_of_exception, "rdi": vector, "rsi": error),
     }
 }
@@ -85,40 +85,62 @@ pub extern "C" fn exception(thread: Ref<Tcb>, vector: u64, error: u64) -> ! {
 #[unsafe(export_name = name!("skerry_interrupt"))]
 pub extern "C" fn interrupt(current: Ref<Tcb>, vector: u64) -> ! {
     match on_this_core().interrupt_at_once(current, vector as u8) {
-        Some((thread, badge)) => wake(thread, badge),
+        Some((next, badge)) => wake(next, badge),
         None => leave_for!(rest_of_interrupt, "rdi": vector),
     }
 }
 
+/// Runs `$next` and leaves by `$way_out`, with registers as they shall be; or stores these and settles what else is due.
+macro_rules! run {
+    ($next:expr, $way_out:ident $(, $register:tt $slot:ident: $value:expr)*) => {
+        match on_this_core().run_at_once($next) {
+            Ok(thread) => leave_for!($way_out, "r11": thread.word() $(, $register: $value)*),
+            Err(next) => {
+                $(next.thread.context.set(Register::$slot, $value);)*
+                settle(next)
+            }
+        }
+    };
+}
+
 /// Runs the thread that a message arrived at.
 #[inline(always)]
-fn arrive(arrival: api::Arrival) -> ! {
-    let api::Arrival { thread, badge, info } = arrival;
-    if on_this_core().run_at_once(thread) {
-        leave_for!(restore_message, "r11": thread.word(), "rdi": badge, "rsi": info)
-    }
-    thread.context.set(Register::Rdi, badge);
-    thread.context.set(Register::Rsi, info);
-    leave_for!(settle)
+fn arrive(arrival: api::Arrival<'static>) -> ! {
+    run!(arrival.next, restore_message, "rdi" Rdi: arrival.badge, "rsi" Rsi: arrival.info)
 }
 
 /// Runs the thread that a signal with this badge woke.
 #[inline(always)]
-fn wake(thread: Ref<Tcb>, badge: u64) -> ! {
-    if on_this_core().run_at_once(thread) {
-        leave_for!(restore_badge, "r11": thread.word(), "rdi": badge)
-    }
-    thread.context.set(Register::Rdi, badge);
-    leave_for!(settle)
+fn wake(next: Next<'static>, badge: u64) -> ! {
+    run!(next, restore_badge, "rdi" Rdi: badge)
 }
 
-/// Runs `thread`.
+/// Runs `next`.
 #[inline(always)]
-fn run(thread: Ref<Tcb>) -> ! {
-    if on_this_core().run_at_once(thread) {
-        leave_for!(restore_thread, "r11": thread.word())
+fn run(next: Next<'static>) -> ! {
+    run!(next, restore_thread)
+}
+
+/// Ends what [`OnCore::run_at_once`](api::OnCore::run_at_once) began. What keeps other cores out cannot go along a jump.
+#[inline(always)]
+fn settle(next: Next<'static>) -> ! {
+    if sync::CORES > 1 {
+        on_this_core().settle();
+        drop(next);
+        leave_for!(restore)
     }
-    leave_for!(settle)
+    leave_for!(settle_alone)
+}
+
+/// Applies the answer of `handler` to a fault, and runs the faulty thread.
+#[inline(always)]
+fn answer(next: Next<'static>, handler: Ref<Tcb>) -> ! {
+    if sync::CORES > 1 {
+        on_this_core().answer_fault(next.thread, handler);
+        drop(next);
+        leave_for!(restore)
+    }
+    leave_for!(answer_fault, "rdi": next.thread.word(), "rsi": handler.word())
 }
 
 /// A Call that takes more care.
@@ -135,9 +157,7 @@ pub extern "C" fn rest_of_call() -> ! {
 pub extern "C" fn rest_of_reply() -> ! {
     match on_this_core().reply_thoroughly() {
         Some(Replied::Message(arrival)) => arrive(arrival),
-        Some(Replied::Fault(thread, handler)) => {
-            leave_for!(answer_fault, "rdi": thread.word(), "rsi": handler.word())
-        }
+        Some(Replied::Fault(next, handler)) => answer(next, handler),
         None => leave_for!(slow_syscall),
     }
 }
@@ -177,6 +197,6 @@ macro_rules! handlers {
 handlers! {
     "skerry_slow_syscall" slow_syscall: slow_syscall
     "skerry_rest_of_yield" rest_of_yield: rest_of_yield
-    "skerry_settle" settle: settle
+    "skerry_settle" settle_alone: settle
     "skerry_syscall" syscall: other_syscall
 }

@@ -20,7 +20,9 @@ pub extern "C" fn drover(index: usize) -> ! {
                 must(30, PROPS.control(core).configure(context, Budget::round_robin(500 + dice.below(2000) as u64)));
                 count(index);
             }
-            yield_now();
+            if dice.below(64) == 0 {
+                yield_now();
+            }
         }
         rest(index);
     }

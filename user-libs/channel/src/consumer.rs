@@ -82,6 +82,7 @@ impl<'a, B: Bell> Consumer<'a, B> {
     pub fn try_receive(&mut self) -> Result<Option<Message<'_>>, PeerError> {
         match self.locate() {
             Some(message) => Ok(Some(message)),
+            None if self.is_idle() => Ok(None),
             None => self.try_receive_with_care(),
         }
     }
@@ -92,7 +93,7 @@ impl<'a, B: Bell> Consumer<'a, B> {
     pub fn try_receive_words<const WORDS: usize>(&mut self, kind: u32) -> Result<Option<[u64; WORDS]>, PeerError> {
         let payload = match self.take_words(kind) {
             Some(payload) => payload,
-            None if !self.next_is(kind, WORDS * 8)? => return Ok(None),
+            None if self.is_idle() || !self.next_is(kind, WORDS * 8)? => return Ok(None),
             // Once only: the peer may change the header as often as it likes.
             None => match self.take_words(kind) {
                 Some(payload) => payload,
@@ -132,6 +133,13 @@ impl<'a, B: Bell> Consumer<'a, B> {
         self.seen = self.known();
         self.tail = if self.tail.wrapping_sub(head) < found.words { head.wrapping_add(found.words) } else { self.tail };
         Ok((found.kind, found.bytes) == (kind, bytes))
+    }
+
+    /// Whether there is plainly nothing to do: no message, no room to give back, no error to tell of.
+    #[inline]
+    fn is_idle(&self) -> bool {
+        let head = self.head();
+        self.ring.tail.load(Relaxed) == head && self.published == head && self.broken.is_none()
     }
 
     #[cold]

@@ -103,10 +103,13 @@ fn a_position_is_doubted_after_a_hundred_good_ones_too() {
             peer.out.try_send_words(1, &[number]).unwrap();
             assert_eq!(honest.inward.try_receive_words(1), Ok(Some([number])));
         }
+        assert_eq!(honest.inward.try_receive_words::<1>(1), Ok(None));
         // The next record's header is what lies there from the last lap.
         memory[64].store(200u64.wrapping_add_signed(lie), Relaxed);
         assert_eq!(honest.inward.try_receive_words::<1>(1), Err(error), "{lie}");
+        memory[64].store(200, Relaxed);
         assert_eq!(honest.inward.try_receive().err(), Some(error), "and for good");
+        assert_eq!(honest.inward.try_receive_words::<1>(1), Err(error), "where there is nothing to read too");
     }
 }
 

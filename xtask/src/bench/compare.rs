@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn exactly_means_that_no_count_differs() {
-        let host = |value| Figure::single("ring", "host-criterion", INSTRUCTIONS, value);
+        let host = |value| Figure::single("ring", "host-threads", INSTRUCTIONS, value);
         let old = [figure("a", 1000), figure("b", 7), host(5)];
         assert_eq!(compare_exactly(&old, &[figure("a", 1000), figure("b", 7), host(6)]), Comparison::default());
         let less = compare_exactly(&old, &[figure("a", 999)]);

@@ -3,7 +3,7 @@
 //! A section that the run measured nothing of stays as it is. Tests: below.
 
 use super::figures::{BYTES, Figure, INSTRUCTIONS};
-use super::host::TIMED;
+use super::host::BETWEEN;
 use super::{curves, report, scaling};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
@@ -40,7 +40,7 @@ fn sections(figures: &[Figure]) -> Vec<(&'static str, String)> {
         sections.push(("footprint", report::footprint(figures)));
     }
     // Times between threads are the host's as much as the rings'.
-    let rings: Vec<_> = figures.iter().filter(|figure| figure.engine != TIMED).cloned().collect();
+    let rings: Vec<_> = figures.iter().filter(|figure| figure.engine != BETWEEN).cloned().collect();
     sections.push(("rings", report::rings(&rings)));
     let scaled = report::scaled(figures);
     if !scaled.is_empty() {

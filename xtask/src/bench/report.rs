@@ -2,7 +2,7 @@
 
 use super::figures::{BYTES, COMMAND, Figure, ICOUNT, INSTRUCTIONS};
 use super::hardware::CYCLES;
-use super::host::{COUNTED, TIMED, TURNS};
+use super::host::{BETWEEN, COUNTED, TURNS};
 use super::lockstep::LOCKSTEP;
 use super::reference::{MISSING, REFERENCES, Reference, SAME_BINARY, SameBinary};
 use super::{curves, plot, scaling};
@@ -171,7 +171,10 @@ pub fn rings(figures: &[Figure]) -> String {
     for (engine, title) in [
         (COUNTED, "Host instructions for 1000 messages, in one thread (Valgrind; repeats)"),
         (TURNS, "Picoseconds a message, in one thread, the rings in turns"),
-        (TIMED, "Picoseconds a message, between two threads (Criterion; only as good as the host was quiet)"),
+        (
+            BETWEEN,
+            "Picoseconds a message, between two threads, the rings in turns (only as good as the host was quiet)",
+        ),
     ] {
         let of_engine: Vec<_> = figures.iter().filter(|figure| figure.engine == engine).collect();
         let distinct = |name: fn(&Figure) -> &str| of_engine.iter().map(|figure| name(figure)).collect::<BTreeSet<_>>();

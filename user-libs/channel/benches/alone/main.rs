@@ -1,16 +1,18 @@
 //! What a message costs in one thread that puts it in and takes it out: what the ring itself costs, nothing else.
 //!
-//! The rings take turns of a fraction of a millisecond, so what the host does meanwhile hits all of them alike. A line
-//! `ring <group> <ring> <median> <quartile> <quartile>` each, in picoseconds per message, over all turns.
+//! The rings take turns of a fraction of a millisecond, so what the host does meanwhile hits all of them alike.
 //! `cargo bench -p skerry-channel --bench alone`.
 
-#[path = "../spsc/rings.rs"]
+#[path = "../between/rings.rs"]
 #[allow(dead_code, reason = "batches are not made")]
 mod rings;
+#[path = "../between/turns.rs"]
+mod turns;
 
 use rings::{Any, Crossbeam, Queue, Ring, Rtrb, Skerry};
 use std::hint::black_box;
 use std::time::Instant;
+use turns::{Turn, take_turns};
 
 /// How often every ring gets a turn.
 const TURNS: usize = 1000;
@@ -35,29 +37,19 @@ fn turn<R: Ring<WORDS>, const WORDS: usize>() -> u64 {
     })
 }
 
-type Turn = (&'static str, fn() -> u64);
-
 const fn of<R: Ring<WORDS>, const WORDS: usize>() -> Turn {
     (R::NAME, turn::<R, WORDS>)
 }
 
 fn every<const WORDS: usize>() {
-    let rings: [Turn; 5] = [
+    let rings = [
         of::<Skerry, WORDS>(),
         of::<Any, WORDS>(),
         of::<Rtrb, WORDS>(),
         of::<Queue, WORDS>(),
         of::<Crossbeam, WORDS>(),
     ];
-    let mut figures = rings.map(|(name, turn)| (name, turn, Vec::with_capacity(TURNS)));
-    for _ in 0..TURNS {
-        figures.iter_mut().for_each(|(_, turn, times)| times.push(turn()));
-    }
-    for (name, _, mut times) in figures {
-        times.sort_unstable();
-        let [median, first, third] = [2, 1, 3].map(|quarter| times[TURNS * quarter / 4]);
-        println!("ring alone-{} {name} {median} {first} {third}", WORDS * 8);
-    }
+    take_turns(&format!("alone-{}", WORDS * 8), TURNS, &rings);
 }
 
 fn main() {

@@ -4,7 +4,7 @@
 //! difference is what messages cost. A line `ring <group> <ring> <thousandths of an instruction>` each.
 //! `cargo bench -p skerry-channel --bench count`.
 
-#[path = "../spsc/rings.rs"]
+#[path = "../between/rings.rs"]
 #[allow(dead_code, reason = "batches are not counted")]
 mod rings;
 

@@ -1,4 +1,4 @@
-//! The rings under one interface. All have room for [`SLOTS`] messages of the largest size used.
+//! The rings under one interface. All have room for [`SLOTS`] messages, ours for up to twice as many.
 
 use channel::{Bytes, Consumer, Duplex, Polling, Producer, Region, Side};
 use crossbeam_channel::{Receiver, Sender};
@@ -11,8 +11,6 @@ const SLOTS: usize = 1024;
 pub const BATCH: u64 = 16;
 /// What our messages say they are.
 const KIND: u32 = 0;
-/// Words of our ring: a record is a header and eight words at most.
-const RING_WORDS: usize = SLOTS * 16;
 
 /// A ring that carries messages of `WORDS` words.
 pub trait Ring<const WORDS: usize> {
@@ -46,7 +44,9 @@ impl<const WORDS: usize> Ring<WORDS> for Skerry {
     type Receiver<'a> = Consumer<'a, Polling>;
 
     fn with<T>(work: impl FnOnce(Self::Sender<'_>, Self::Receiver<'_>) -> T) -> T {
-        let memory: Vec<AtomicU64> = (0..128 + 2 * RING_WORDS).map(|_| AtomicU64::new(0)).collect();
+        // A record is a header and the message; a ring has a power of two of words.
+        let ring = ((1 + WORDS) * SLOTS).next_power_of_two();
+        let memory: Vec<AtomicU64> = (0..128 + 2 * ring).map(|_| AtomicU64::new(0)).collect();
         let open = |side| Duplex::open(Region::from_words(&memory), side, Polling).expect("large enough");
         work(open(Side::First).out, open(Side::Second).inward)
     }

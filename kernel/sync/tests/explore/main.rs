@@ -7,6 +7,7 @@
 //! that are not seen, and waits that do not end although every core gets its turns. Each model is explored a second time with
 //! something broken, and that must be found. What is not modelled: interrupts other than the recall's, and user code.
 
+mod choice;
 mod existence;
 mod fair;
 mod messages;

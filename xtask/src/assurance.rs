@@ -19,6 +19,7 @@ pub mod configuration;
 pub mod coq;
 pub mod disassembly;
 pub mod evidence;
+pub mod host_tests;
 pub mod html;
 pub mod ledger;
 pub mod mutation;
@@ -35,7 +36,10 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 
 /// What an earlier run kept at `path`, in JSON; nothing if there is no such file.
-fn read_kept<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+///
+/// # Errors
+/// When the file is not as expected.
+pub fn read_kept<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     if !path.exists() {
         return Ok(None);
     }

@@ -1,8 +1,9 @@
 //! Running checks: each package's tests once, the kernel built and disassembled once, whatever the number of
-//! obligations that rest on them. Tests: below.
+//! obligations that rest on them. Tests: in the modules that judge.
 
 use super::cbmc::{self, Harnesses};
 use super::disassembly::{Placed, disassemble};
+use super::host_tests::{Fate, Results};
 use super::ledger::{Check, Ledger, Obligation, Pace, Rule};
 use super::planted::{Caught, Copy, Planted};
 use super::report::{Entry, Status};
@@ -11,15 +12,12 @@ use super::stack::{self, Words};
 use super::{binary, configuration, coq, spin, toolbox};
 use crate::artifacts::{Artifacts, KERNEL, cargo};
 use crate::images::{Checked, Inputs, check_file};
-use crate::workspace::{root, skerry_dir, systems_dir};
+use crate::workspace::{root, systems_dir};
 use anyhow::{Context, Result};
 use manifest::handoff::STACK_BYTES;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// Tests by name, and whether each passed.
-type Passed = BTreeMap<String, bool>;
 
 /// How much is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +43,7 @@ pub struct Runner<'a> {
     extent: Extent,
     bugs: Bugs,
     caught: Vec<Caught>,
-    packages: BTreeMap<String, Passed>,
+    packages: BTreeMap<String, Results>,
     artifacts: Option<Artifacts>,
     release: Option<Artifacts>,
     code: Option<Code>,
@@ -129,16 +127,15 @@ impl<'a> Runner<'a> {
     fn check(&mut self, check: &Check) -> Result<Outcome> {
         match check {
             Check::Cargo { package, features, tests, planted } => {
-                let verdict = judge_tests(self.package(package, features)?, tests);
+                let verdict = self.package(package, features)?.judge(tests);
                 let Ok(note) = verdict else { return Ok(outcome(verdict)) };
                 if self.bugs == Bugs::OfProofs || planted.is_empty() {
                     return Ok((Status::Holds, note));
                 }
                 let copy = Copy::of_the_tree()?;
                 for bug in planted {
-                    let passed = copy.plant(bug, |tree| test(package, features, tests, Some(tree)))?;
-                    let verdict = |name| judge_tests(&passed, std::slice::from_ref(name)).err();
-                    let Some(failed) = tests.iter().find_map(verdict) else {
+                    let results = copy.plant(bug, |tree| Results::of(package, features, tests, Some(tree)))?;
+                    let Some(failed) = results.notice(tests) else {
                         return Ok((Status::Fails, format!("planted bug `{}` is not found", bug.why)));
                     };
                     self.found(bug, failed);
@@ -149,7 +146,7 @@ impl<'a> Runner<'a> {
                 Ok((Status::NotRun, "runs with --full".into()))
             }
             Check::System { tests, .. } => {
-                let mut passed = Passed::new();
+                let mut results = Results::default();
                 for test in tests {
                     let arguments = ["test", "--quiet", "-p", "skerry-tests", "--test", "system", "--"];
                     let mut command = cargo();
@@ -157,9 +154,9 @@ impl<'a> Runner<'a> {
                     let output = command.output().context("cannot run the system tests")?;
                     // With one test the exit status says it all, once it is known to have run.
                     let ran = String::from_utf8_lossy(&output.stdout).contains("1 passed");
-                    passed.insert(test.clone(), output.status.success() && ran);
+                    results.insert(test, if output.status.success() && ran { Fate::Passed } else { Fate::Failed });
                 }
-                Ok(outcome(judge_tests(&passed, tests)))
+                Ok(outcome(results.judge(tests)))
             }
             Check::Coq { file, theorems, mutants } => match coq::ensure() {
                 Ok(()) => Ok(outcome(coq::judge(file, theorems, mutants)?)),
@@ -197,11 +194,11 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn package(&mut self, package: &str, features: &[String]) -> Result<&Passed> {
+    fn package(&mut self, package: &str, features: &[String]) -> Result<&Results> {
         let key = format!("{package} {}", features.join(","));
         if !self.packages.contains_key(&key) {
-            let passed = test(package, features, &named(self.ledger, package, features), None)?;
-            self.packages.insert(key.clone(), passed);
+            let results = Results::of(package, features, &named(self.ledger, package, features), None)?;
+            self.packages.insert(key.clone(), results);
         }
         self.packages.get(&key).context("just run")
     }
@@ -306,92 +303,10 @@ fn named(ledger: &Ledger, package: &str, features: &[String]) -> Vec<String> {
     of_package.flatten().cloned().collect()
 }
 
-/// Runs tests of a package, those `wanted` at least: of this tree, or of a copy with what was planted in it. A test that
-/// ended its process, or is behind one that did, is not among the results.
-fn test(package: &str, features: &[String], wanted: &[String], copy: Option<&Path>) -> Result<Passed> {
-    let mut command = cargo();
-    command.args(["test", "--no-fail-fast", "-p", package, "--features", &features.join(","), "--"]);
-    command.args(wanted.iter().map(|name| name.trim_end_matches('*')));
-    if let Some(tree) = copy {
-        command.current_dir(tree).env("CARGO_TARGET_DIR", skerry_dir()?.join("planted-target"));
-    }
-    let output = command.output().with_context(|| format!("cannot test {package}"))?;
-    let passed = results(&String::from_utf8_lossy(&output.stdout));
-    if passed.is_empty() {
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        let last = errors.lines().rev().take(5).collect::<Vec<_>>();
-        anyhow::bail!("no test of {package} ran: {}", last.into_iter().rev().collect::<Vec<_>>().join(" | "));
-    }
-    Ok(passed)
-}
-
 /// The rules that name instructions.
 fn rules(ledger: &Ledger) -> impl Iterator<Item = &Rule> {
     ledger.obligations.iter().filter_map(|obligation| match &obligation.check {
         Some(Check::Binary { rule, .. }) if !rule.complete => Some(rule),
         _ => None,
     })
-}
-
-/// The results in what Cargo's test binaries print.
-fn results(text: &str) -> Passed {
-    let mut passed = Passed::new();
-    for line in text.lines() {
-        let Some((name, word)) = line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... ")) else {
-            continue;
-        };
-        if word != "ignored" {
-            // Two binaries of a package may have a test of the same name: both must pass.
-            *passed.entry(name.to_owned()).or_insert(true) &= word == "ok";
-        }
-    }
-    passed
-}
-
-/// Whether each of `wanted` ran and passed. A name may leave out the modules before it; a `*` at its end stands for
-/// anything.
-fn judge_tests(passed: &Passed, wanted: &[String]) -> Result<String, String> {
-    let mut count = 0;
-    for name in wanted {
-        let same =
-            |found: &str| found.strip_suffix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with("::"));
-        let matches = |found: &str| name.strip_suffix('*').map_or(same(found), |prefix| found.starts_with(prefix));
-        let found: Vec<_> = passed.iter().filter(|(found, _)| matches(found)).collect();
-        if found.is_empty() {
-            return Err(format!("{name} did not run"));
-        }
-        if let Some((failed, _)) = found.iter().find(|(_, passed)| !**passed) {
-            return Err(format!("{failed} failed"));
-        }
-        count += found.len();
-    }
-    Ok(format!("{count} tests passed"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OUTPUT: &str = "\nrunning 4 tests\ntest a::one ... ok\ntest a::two ... FAILED\ntest slow ... ignored\n\
-                          test src/lib.rs - (line 9) - compile fail ... ok\n\ntest result: FAILED. 2 passed\n";
-
-    fn wanted(name: &str) -> Vec<String> {
-        vec![name.to_owned()]
-    }
-
-    #[test]
-    fn a_claim_holds_if_its_tests_ran_and_passed() {
-        let passed = results(OUTPUT);
-        assert!(judge_tests(&passed, &wanted("a::one")).is_ok());
-        assert!(judge_tests(&passed, &wanted("one")).is_ok());
-        assert!(judge_tests(&passed, &wanted("src/lib.rs - *")).is_ok());
-    }
-
-    #[test]
-    fn a_test_that_failed_was_ignored_or_is_not_there_is_no_pass() {
-        let passed = results(OUTPUT);
-        for name in ["a::two", "a::*", "slow", "a::three", "ne"] {
-            assert!(judge_tests(&passed, &wanted(name)).is_err(), "{name}");
-        }
-    }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use xtask::assurance::mutation::build;
 use xtask::assurance::mutation::judge::Judgement;
 use xtask::assurance::mutation::report::{Explanations, Outcome};
+use xtask::assurance::read_kept;
 use xtask::workspace;
 
 /// Options of `mutate`.
@@ -24,7 +25,8 @@ pub struct Arguments {
     /// Compile anew, and judge only what the last run's tests did not notice.
     #[arg(long, conflicts_with = "again")]
     survivors: bool,
-    /// Keep the outcome as tests/assurance/mutation.json, which the assurance report shows.
+    /// Keep the outcome in tests/assurance/mutation.json, which the assurance report shows; of other layers, what is there
+    /// stays.
     #[arg(long)]
     publish: bool,
 }
@@ -58,15 +60,17 @@ pub fn mutate(arguments: &Arguments) -> Result<ExitCode> {
         let (done, all) = (judgement.fates.len(), judgement.built.mutants.len());
         println!("{done} of {all} ({:.0} s)", started.elapsed().as_secs_f64());
     }
-    let outcome = Outcome::of(&judgement.built.mutants, &judgement.judged(), &explanations);
+    let mut outcome = Outcome::of(&judgement.built.mutants, &judgement.judged(), &explanations);
     println!("{}\n{}", outcome.scores_markdown(), outcome.survivors_markdown());
     for stale in &outcome.stale {
         println!("explains nothing any more: {stale}");
     }
-    let json = serde_json::to_string_pretty(&outcome)? + "\n";
-    std::fs::write(reports.join("mutation.json"), &json)?;
+    let json = |outcome: &Outcome| Ok::<_, serde_json::Error>(serde_json::to_string_pretty(outcome)? + "\n");
+    std::fs::write(reports.join("mutation.json"), json(&outcome)?)?;
     if arguments.publish {
-        std::fs::write(folder.join("mutation.json"), json).context("cannot keep the outcome")?;
+        let path = folder.join("mutation.json");
+        outcome.add_other_layers(read_kept(&path)?.unwrap_or_default());
+        std::fs::write(path, json(&outcome)?).context("cannot keep the outcome")?;
     }
     Ok(if outcome.stale.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -108,6 +108,11 @@ impl Score {
     }
 }
 
+/// The layer that the file at `path` is part of.
+fn layer_of(path: &str) -> &str {
+    path.split('/').nth(1).unwrap_or_default()
+}
+
 #[allow(clippy::cast_precision_loss, reason = "counts of mutants are small")]
 fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 100.0 } else { 100.0 * part as f64 / whole as f64 }
@@ -128,7 +133,7 @@ impl Outcome {
     /// Counts `fates` of `all` mutants, and explains the survivors.
     pub fn of(all: &[Mutant], fates: &[(Mutant, Fate)], explanations: &Explanations) -> Self {
         let mut outcome = Self::default();
-        let layer = |mutant: &Mutant| mutant.file.split('/').nth(1).unwrap_or_default().to_string();
+        let layer = |mutant: &Mutant| layer_of(&mutant.file).to_owned();
         for mutant in all {
             outcome.scores.entry(layer(mutant)).or_default().all += 1;
         }
@@ -149,9 +154,9 @@ impl Outcome {
                 why: known.map(|known| known.why.clone()).unwrap_or_default(),
             });
         }
-        // Of a part that was not judged nothing is known.
-        let judged = fates.len() == all.len();
-        for explanation in explanations.survivor.iter().filter(|_| judged) {
+        // Of a layer that was judged in part, or not at all, it is not known what an explanation fits.
+        let judged = |layer: &str| outcome.scores.get(layer).is_some_and(|score| score.mutants == score.all);
+        for explanation in explanations.survivor.iter().filter(|it| judged(layer_of(&it.file))) {
             if !outcome.survivors.iter().any(|survivor| explanation.fits(&survivor.mutant)) {
                 outcome.stale.push(format!("{} {}: {}", explanation.file, explanation.function, explanation.why));
             }
@@ -159,10 +164,24 @@ impl Outcome {
         outcome
     }
 
+    /// Adds what an `earlier` run knew of layers that this one left alone.
+    pub fn add_other_layers(&mut self, earlier: Self) {
+        let others = earlier.survivors.into_iter().filter(|it| !self.scores.contains_key(layer_of(&it.mutant.file)));
+        self.survivors.extend(others);
+        self.survivors.sort_by(|one, other| {
+            let place = |it: &Survivor| (it.mutant.file.clone(), it.mutant.line, it.mutant.number);
+            place(one).cmp(&place(other))
+        });
+        for (layer, score) in earlier.scores {
+            self.scores.entry(layer).or_insert(score);
+        }
+    }
+
     /// The scores as a table, in Markdown.
     pub fn scores_markdown(&self) -> String {
-        let mut page =
-            String::from("| layer | mutants | noticed | score | without harmless ones |\n|---|--:|--:|--:|--:|\n");
+        let mut page = String::from(
+            "| layer | mutants | judged | noticed | score | without harmless ones |\n|---|--:|--:|--:|--:|--:|\n",
+        );
         for (layer, score) in &self.scores {
             let (raw, adjusted) = (score.raw(), score.adjusted());
             let Score { all, mutants, noticed, .. } = score;
@@ -217,5 +236,18 @@ mod tests {
         assert_eq!(outcome.survivors.len(), 2);
         assert!(outcome.stale.is_empty());
         assert_eq!(Outcome::of(&all[..1], &fates[..1], &explanations).stale.len(), 1);
+    }
+    #[test]
+    fn a_layer_that_was_left_alone_keeps_its_score_and_survivors() {
+        let in_layer = |layer: &str| Mutant { file: format!("kernel/{layer}/src/a.rs"), ..mutant("a") };
+        let of = |layers: &[&str], fate: &Fate| {
+            let fates: Vec<_> = layers.iter().map(|layer| (in_layer(layer), fate.clone())).collect();
+            let all: Vec<_> = fates.iter().map(|(mutant, _)| mutant.clone()).collect();
+            Outcome::of(&all, &fates, &Explanations::default())
+        };
+        let mut outcome = of(&["thread"], &Fate::Killed("t".into()));
+        outcome.add_other_layers(of(&["ipc", "thread"], &Fate::Survived));
+        assert_eq!((outcome.scores["thread"].noticed, outcome.scores["ipc"].noticed), (1, 0));
+        assert_eq!(outcome.survivors.iter().map(|it| layer_of(&it.mutant.file)).collect::<Vec<_>>(), ["ipc"]);
     }
 }

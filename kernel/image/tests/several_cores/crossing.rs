@@ -388,6 +388,58 @@ fn timers_are_per_core() {
 }
 
 #[test]
+fn who_waits_elsewhere_for_time_is_stopped_and_resumed_and_the_timer_there_follows() {
+    let system = system();
+    let deadline = || system.kernel.on(sync::CoreIndex::new(1).unwrap()).machine().deadline();
+    let thread = system.thread_on(1, 100);
+    let control = system.sched_control() + 1;
+    system.expect_budget(system.phys(thread.sc), 2_000_000);
+    system.invoke(control, SchedControlConfigureFlags, &[2_000, 10_000, 0, 0, 0], &[thread.sc]).ok();
+    system.resume(thread);
+    system.settle();
+    let began = system.machine().now();
+    system.act_on(1);
+    system.tick(2_000);
+    assert!(system.is_idle(), "its budget is used up");
+    assert_eq!(deadline(), began + 10_000_000);
+    system.act_on(0);
+    system.invoke(thread.cap, TCBSuspend, &[], &[]).ok();
+    system.settle();
+    assert!(deadline() > began + 10_000_000, "nobody waits there any more");
+    system.invoke(thread.cap, TCBResume, &[], &[]).ok();
+    system.settle();
+    assert!(is_idle(&system, 1), "it has no time before the next period");
+    assert_eq!(deadline(), began + 10_000_000);
+    system.act_on(1);
+    system.tick(8_000);
+    assert_eq!(system.current(), thread.tcb);
+}
+
+#[test]
+fn a_domain_schedule_begins_on_every_core_at_once() {
+    let system = system();
+    let (zero, one) = (running_on(&system, 1), system.thread_on(1, 100));
+    system.invoke(slot::DOMAIN, DomainSetSet, &[1], &[one.cap]).ok();
+    system.resume(one);
+    for (index, domain, duration) in [(0, 0, 5_000_000), (1, 1, 3_000_000)] {
+        system.invoke(slot::DOMAIN, DomainScheduleConfigure, &[index, domain, duration], &[]).ok();
+    }
+    system.invoke(slot::DOMAIN, DomainScheduleSetStart, &[0], &[]).ok();
+    system.settle();
+    let now = system.machine().now();
+    for (_, core) in system.kernel.cores().iter() {
+        assert_eq!(core.machine.deadline(), now + 5_000_000);
+    }
+    system.act_on(1);
+    for _ in 0..2 {
+        assert_eq!(system.current(), zero.tcb);
+        system.tick(5_000);
+        assert_eq!(system.current(), one.tcb);
+        system.tick(3_000);
+    }
+}
+
+#[test]
 fn a_core_that_is_not_there_has_no_control() {
     let system = system();
     let sc = system.make(ObjectType::SchedContext, 8);

@@ -1,8 +1,8 @@
 //! Which mutants the tests notice: each test alone first, then for each mutant the tests that come by it.
 //!
 //! A test that passes only because it catches a panic (it plants a mistake of its own, say) is not asked, nor one that takes
-//! very long. Nor is a test of
-//! the kernel for several cores that the kernel for one has too: the layers are the same in both.
+//! very long. Nor is a test of another kernel (for several cores, with the hardware debug API) that the kernel for one core
+//! has too: the layers are the same in all.
 //!
 //! Judging all takes hours. What was judged is kept with what was built, mutants come in an order that spreads over the
 //! layers, and a run ends when its time is over; the next goes on. Tests: below.

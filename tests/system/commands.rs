@@ -3,7 +3,7 @@
 use crate::Pace::{Quick, Slow};
 use crate::Tests;
 use anyhow::{Result, ensure};
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 use xtask::artifacts::cargo;
 use xtask::workspace::Scratch;
 
@@ -32,6 +32,15 @@ pub fn add(tests: &mut Tests) {
         }
         Ok(())
     });
+    tests.add("commands/who_reads_may_stop_early", Quick, |_| {
+        let mut check = command(&["check", "tests/systems/exit-codes.toml"]);
+        let mut check = check.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        drop(check.stdout.take());
+        let said = check.wait_with_output()?.stderr;
+        let said = String::from_utf8_lossy(&said);
+        ensure!(!said.contains("panicked"), "{said}");
+        Ok(())
+    });
     tests.add("commands/run_exits_as_the_programs_do", Quick, |_| {
         let output = xtask(&["run", "tests/systems/exit-codes.toml"])?;
         ensure!(output.status.code() == Some(7), "exit status {:?}:\n{}", output.status, text(&output));
@@ -54,7 +63,13 @@ pub fn add(tests: &mut Tests) {
 }
 
 fn xtask(words: &[&str]) -> Result<Output> {
-    Ok(cargo().args(["run", "--quiet", "--package", "skerry-xtask", "--"]).args(words).output()?)
+    Ok(command(words).output()?)
+}
+
+fn command(words: &[&str]) -> Command {
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--package", "skerry-xtask", "--"]).args(words);
+    command
 }
 
 fn text(output: &Output) -> String {

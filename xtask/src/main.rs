@@ -41,7 +41,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    if matches!(command, Command::Check(_) | Command::Generate(_) | Command::Schema) {
+        // Who reads the output of these may stop early. The others write to programs that may die, and must hear of it.
+        sigpipe::reset();
+    }
+    let outcome = match command {
         Command::Check(arguments) => commands::check::check(&arguments),
         Command::Generate(arguments) => commands::generate::generate(&arguments),
         Command::Schema => commands::generate::schema(),

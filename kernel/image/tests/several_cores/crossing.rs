@@ -5,6 +5,7 @@ use abi::bootinfo::InitialSlot;
 use abi::error::Error;
 use abi::invocation::Invocation::*;
 use abi::object::ObjectType;
+use api::OnCore;
 use machine::Register;
 use machine::model::Event;
 use thread::State;
@@ -44,6 +45,11 @@ fn idle_of(system: &System, core: usize) -> memory::Phys {
 
 fn is_idle(system: &System, core: usize) -> bool {
     tcb_of(system, core).phys() == idle_of(system, core)
+}
+
+/// When the timer of `core` fires.
+fn timer_of(system: &System, core: usize) -> u64 {
+    system.kernel.on(sync::CoreIndex::new(core).unwrap()).machine().deadline()
 }
 
 impl PartialEq for Thread {
@@ -162,6 +168,28 @@ fn fpu_registers_follow_their_thread() {
     assert!(!system.machine().is_fpu_enabled());
     system.exception(7, 0);
     assert_eq!(system.machine().fpu_words(), [5; 64]);
+}
+
+#[test]
+fn fpu_registers_that_nobody_needed_since_follow_their_thread() {
+    let system = system();
+    let notification = system.notification();
+    let thread = system.thread(100);
+    system.step_back();
+    system.resume(thread);
+    assert_eq!(system.current(), thread.tcb);
+    system.exception(7, 0);
+    system.machine().set_fpu_words([6; 64]);
+    // It waits; its registers stay where they are.
+    system.wait(notification);
+    assert_eq!(system.current(), system.root());
+    system.configure_on(2, thread.sc);
+    system.signal(notification);
+    system.settle();
+    system.act_on(2);
+    assert_eq!(system.current(), thread.tcb);
+    system.exception(7, 0);
+    assert_eq!(system.machine().fpu_words(), [6; 64]);
 }
 
 #[test]
@@ -329,6 +357,29 @@ fn a_thread_whose_address_space_was_taken_away_goes_on_with_its_system_call() {
 }
 
 #[test]
+fn what_a_thread_waits_to_enter_for_is_not_done_once_it_was_stopped() {
+    let entries: [fn(OnCore<'_>); 3] = [|on| on.syscall(), |on| on.slow_syscall(), |on| on.exception(6, 0)];
+    for enter in entries {
+        let system = system();
+        let thread = running_on(&system, 2);
+        let before = thread.tcb.context.next_pc();
+        thread.tcb.context.enter_by_syscall(before + 2);
+        system.invoke(thread.cap, TCBSuspend, &[], &[]).ok();
+        system.act_on(2);
+        enter(system.here());
+        system.audit();
+        assert!(system.is_idle());
+        assert_eq!(system.current().state.get(), State::IDLE);
+        system.settle();
+        system.act_on(0);
+        system.invoke(thread.cap, TCBResume, &[], &[]).ok();
+        system.settle();
+        assert_eq!(tcb_of(&system, 2), thread.tcb);
+        assert_eq!(thread.tcb.context.next_pc(), before, "it does it again");
+    }
+}
+
+#[test]
 fn mapping_a_new_page_disturbs_nobody() {
     let system = system();
     running_on(&system, 2);
@@ -388,9 +439,19 @@ fn timers_are_per_core() {
 }
 
 #[test]
+fn a_core_whose_only_thread_is_stopped_has_no_reason_to_wake_up() {
+    let system = system();
+    let thread = running_on(&system, 1);
+    assert_ne!(timer_of(&system, 1), u64::MAX);
+    system.invoke(thread.cap, TCBSuspend, &[], &[]).ok();
+    system.settle();
+    assert!(is_idle(&system, 1));
+    assert_eq!(timer_of(&system, 1), u64::MAX);
+}
+
+#[test]
 fn who_waits_elsewhere_for_time_is_stopped_and_resumed_and_the_timer_there_follows() {
     let system = system();
-    let deadline = || system.kernel.on(sync::CoreIndex::new(1).unwrap()).machine().deadline();
     let thread = system.thread_on(1, 100);
     let control = system.sched_control() + 1;
     system.expect_budget(system.phys(thread.sc), 2_000_000);
@@ -401,15 +462,15 @@ fn who_waits_elsewhere_for_time_is_stopped_and_resumed_and_the_timer_there_follo
     system.act_on(1);
     system.tick(2_000);
     assert!(system.is_idle(), "its budget is used up");
-    assert_eq!(deadline(), began + 10_000_000);
+    assert_eq!(timer_of(&system, 1), began + 10_000_000);
     system.act_on(0);
     system.invoke(thread.cap, TCBSuspend, &[], &[]).ok();
     system.settle();
-    assert!(deadline() > began + 10_000_000, "nobody waits there any more");
+    assert!(timer_of(&system, 1) > began + 10_000_000, "nobody waits there any more");
     system.invoke(thread.cap, TCBResume, &[], &[]).ok();
     system.settle();
     assert!(is_idle(&system, 1), "it has no time before the next period");
-    assert_eq!(deadline(), began + 10_000_000);
+    assert_eq!(timer_of(&system, 1), began + 10_000_000);
     system.act_on(1);
     system.tick(8_000);
     assert_eq!(system.current(), thread.tcb);

@@ -164,7 +164,7 @@ fn cut() -> impl Strategy<Value = Cut> {
     prop_oneof![
         2 => Just(Cut::Block),
         3 => thread().prop_map(Cut::Signal),
-        2 => thread().prop_map(Cut::Preempt),
+        4 => thread().prop_map(Cut::Preempt),
         2 => thread().prop_map(Cut::Hand),
         1 => Just(Cut::Yield),
         1 => Just(Cut::Renew),
@@ -183,11 +183,12 @@ fn short_cuts_leave_what_the_scheduler_would() {
     let count = |what: Taken| *counts.borrow_mut().entry(what).or_default() += 1;
     let entry = prop_oneof![2 => step().prop_map(Entry::Long), 3 => cut().prop_map(Entry::Short)];
     let pass = prop_oneof![5 => pass(), 1 => Just(AT_THE_NEXT_LOOK)];
-    let programs = (any::<bool>(), prop::collection::vec((entry, pass), 1..80));
+    let domains = prop_oneof![3 => Just(false), 1 => Just(true)];
+    let programs = (any::<bool>(), domains, prop::collection::vec((entry, pass), 1..80));
     // Always the same programs: what is taken is counted.
     let config = ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let result = runner.run(&programs, |(is_better, program)| {
+    let result = runner.run(&programs, |(is_better, has_domains, program)| {
         let slice = Slice::new(2 << 20);
         let mut world = World::populated(&slice, SIZE);
         // Two more threads that run on time of their own, in slices and as a sporadic server.
@@ -197,6 +198,11 @@ fn short_cuts_leave_what_the_scheduler_would() {
         }
         if is_better {
             world.run(Step::Priority(5, 8), 0);
+        }
+        if has_domains {
+            // Domains' time is the scheduler's to keep: no short cut may let it pass unseen.
+            let schedule = [Step::Schedule(0, 0, 400_000), Step::Schedule(1, 1, 90_000), Step::Start(0)];
+            schedule.into_iter().for_each(|step| world.run(step, 0));
         }
         world.give_spaces();
         for (entry, pass) in program {
@@ -241,4 +247,19 @@ fn short_cuts_leave_what_the_scheduler_would() {
     for what in wanted {
         assert!(counts.get(&what).is_some_and(|&count| count > 2), "{what:?} is hardly ever taken: {counts:?}");
     }
+}
+
+#[test]
+fn who_waited_with_refills_finds_them_put_off_however_it_is_woken() {
+    let slice = Slice::new(2 << 20);
+    let mut world = World::populated(&slice, SIZE);
+    // The more important thread 2 waits; what is left of its budget outlasts what is left of thread 1's slice.
+    world.run(Step::Priority(2, 8), 0);
+    world.run(Step::Wait, 1_000);
+    world.give_spaces();
+    assert_eq!(world.spec.current, 1);
+    if Cut::Preempt(2).take(&mut world, 60_000).is_none() {
+        world.run(Step::Signal(2), 60_000);
+    }
+    assert_eq!(world.spec.current, 2);
 }

@@ -6,7 +6,7 @@
 use super::{Fate, Mutant};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -154,13 +154,14 @@ impl Outcome {
                 why: known.map(|known| known.why.clone()).unwrap_or_default(),
             });
         }
-        // Of a layer that was judged in part, or not at all, it is not known what an explanation fits.
-        let judged = |layer: &str| outcome.scores.get(layer).is_some_and(|score| score.mutants == score.all);
-        for explanation in explanations.survivor.iter().filter(|it| judged(layer_of(&it.file))) {
-            if !outcome.survivors.iter().any(|survivor| explanation.fits(&survivor.mutant)) {
-                outcome.stale.push(format!("{} {}: {}", explanation.file, explanation.function, explanation.why));
-            }
-        }
+        // Out of date is what fits none that may still survive. Nothing is known of layers that were left alone.
+        let noticed: BTreeSet<u32> =
+            fates.iter().filter(|(_, fate)| fate.is_noticed()).map(|(mutant, _)| mutant.number).collect();
+        let of_a_layer = |it: &&Explanation| outcome.scores.contains_key(layer_of(&it.file));
+        let stale = explanations.survivor.iter().filter(of_a_layer).filter(|explanation| {
+            all.iter().filter(|mutant| explanation.fits(mutant)).all(|mutant| noticed.contains(&mutant.number))
+        });
+        outcome.stale = stale.map(|it| format!("{} {}: {}", it.file, it.function, it.why)).collect();
         outcome
     }
 
@@ -214,7 +215,7 @@ mod tests {
 
     fn mutant(from: &str) -> Mutant {
         Mutant {
-            number: 1,
+            number: from.bytes().map(u32::from).sum(),
             file: "kernel/ipc/src/a.rs".into(),
             line: 3,
             function: "f".into(),
@@ -235,7 +236,21 @@ mod tests {
         assert!((outcome.scores["ipc"].adjusted() - 50.0).abs() < 0.01);
         assert_eq!(outcome.survivors.len(), 2);
         assert!(outcome.stale.is_empty());
-        assert_eq!(Outcome::of(&all[..1], &fates[..1], &explanations).stale.len(), 1);
+    }
+
+    #[test]
+    fn an_explanation_is_out_of_date_once_all_that_it_fits_is_noticed_or_gone() {
+        let text = "[[survivor]]\nfile = \"kernel/ipc/src/a.rs\"\nfunction = \"f\"\nfrom = \"b\"\nreason = \"gap\"\nwhy = \"w\"";
+        let explanations: Explanations = toml::from_str(text).unwrap();
+        let stale = |all: &[Mutant], fates: &[(Mutant, Fate)]| Outcome::of(all, fates, &explanations).stale.len();
+        let killed = |from: &str| (mutant(from), Fate::Killed("t".into()));
+        let all = ["a", "b"].map(mutant);
+        assert_eq!(stale(&all, &[killed("a")]), 0, "it was not judged");
+        assert_eq!(stale(&all, &[killed("a"), (mutant("b"), Fate::Survived)]), 0);
+        assert_eq!(stale(&all, &[killed("a"), killed("b")]), 1);
+        assert_eq!(stale(&all[..1], &[]), 1, "the code is gone");
+        let elsewhere = Mutant { file: "kernel/thread/src/a.rs".into(), ..mutant("a") };
+        assert_eq!(stale(&[elsewhere], &[]), 0, "the layer was left alone");
     }
     #[test]
     fn a_layer_that_was_left_alone_keeps_its_score_and_survivors() {

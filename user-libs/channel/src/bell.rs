@@ -1,5 +1,7 @@
 //! How an end wakes its peer and sleeps itself.
 
+use crate::atomic::spin_loop;
+
 /// A way to wake the peer and to wait for being woken.
 ///
 /// `ring` after `wait` began must end that `wait`, and a `ring` that comes *before* it must not be lost: it ends the next
@@ -25,6 +27,6 @@ impl Bell for Polling {
     const SLEEPS: bool = false;
     fn ring(&self) {}
     fn wait(&self) {
-        core::hint::spin_loop();
+        spin_loop();
     }
 }

@@ -4,12 +4,12 @@
 //! learns that there is none yet, or that it was overtaken too often. Values may be skipped. Layout: word 0 is the
 //! sequence number (odd while a value is being written), word 1 the length, then the value. Tests: below.
 
-use crate::shared::{Bytes, Region, WordWriter};
-use core::sync::atomic::{
+use crate::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
-    fence,
+    fence, spin_loop,
 };
+use crate::shared::{Bytes, Region, WordWriter};
 
 /// How often a subscriber tries again when a new value overtakes its reading.
 const ATTEMPTS: u32 = 1000;
@@ -91,13 +91,13 @@ impl<'a> Subscriber<'a> {
             if before.is_multiple_of(2) && self.sequence.load(Relaxed) == before {
                 return if fits { Ok((before / 2, length)) } else { Err(ReadError::TooLong(length)) };
             }
-            core::hint::spin_loop();
+            spin_loop();
         }
         Err(ReadError::Overtaken)
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "explore")))]
 mod tests {
     use super::*;
 

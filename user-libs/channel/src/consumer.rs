@@ -9,15 +9,15 @@
 //! the ring at most, so it gets its turn.
 
 use crate::Figures;
+use crate::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    fence, spin_loop,
+};
 use crate::bell::Bell;
 use crate::error::PeerError;
 use crate::layout::{PAD, Ring, header, payload, record_words, slack, split_header};
 use crate::shared::Bytes;
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Relaxed, Release, SeqCst},
-    fence,
-};
 
 /// Receives messages.
 pub struct Consumer<'a, B> {
@@ -349,7 +349,7 @@ impl<'a, B: Bell> Consumer<'a, B> {
         self.release();
         if *looks < self.bell.spins() {
             *looks += 1;
-            core::hint::spin_loop();
+            spin_loop();
             return Ok(());
         }
         *looks = 0;

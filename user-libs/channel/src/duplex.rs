@@ -46,7 +46,7 @@ impl<'a, B: Bell + Clone> Duplex<'a, B> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "explore")))]
 mod tests {
     use super::*;
     use crate::{PAD, PeerError, Polling, SendError};

@@ -1,11 +1,11 @@
 //! Where things are in a region, and what a record header means. All positions count 64-bit words.
 
+use crate::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::error::{OpenError, PeerError};
 use crate::shared::Region;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Smallest region that can carry a channel, in bytes.
-pub const MIN_REGION_BYTES: usize = 4096;
+/// Smallest region that can carry a channel, in bytes. (For exploration two rings of eight words.)
+pub const MIN_REGION_BYTES: usize = if cfg!(feature = "explore") { 1152 } else { 4096 };
 /// Message kind that the ring keeps for itself: a record that only fills the ring up to its end.
 pub const PAD: u32 = u32::MAX;
 

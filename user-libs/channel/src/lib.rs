@@ -25,14 +25,17 @@
 //! ```
 //!
 //! A region that an end may only read holds no ring (a consumer must publish its position): see [`broadcast`].
-//! Tests: beside the code, `tests/model.rs` (against a queue), `tests/threads.rs`, `tests/malice.rs`; fuzz target `ring`.
-#![cfg_attr(not(test), no_std)]
+//! Tests: beside the code, `tests/model.rs` (against a queue), `tests/threads.rs`, `tests/malice.rs`; `tests/explore`; fuzz target `ring`.
+#![cfg_attr(not(any(test, feature = "explore")), no_std)]
 
+mod atomic;
 mod bell;
 pub mod broadcast;
 mod consumer;
 mod duplex;
 mod error;
+#[cfg(feature = "explore")]
+pub mod explored;
 mod layout;
 mod producer;
 mod shared;

@@ -6,15 +6,15 @@
 //! its length. Everything else (padding, looking at the consumer's position, whatever a peer may do wrong) is care.
 
 use crate::Figures;
+use crate::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    fence, spin_loop,
+};
 use crate::bell::Bell;
 use crate::error::{PeerError, SendError};
 use crate::layout::{PAD, Ring, header, payload, record_words, slack};
 use crate::shared::WordWriter;
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Relaxed, Release, SeqCst},
-    fence,
-};
 
 /// Sends messages.
 pub struct Producer<'a, B> {
@@ -253,7 +253,7 @@ impl<'a, B: Bell> Producer<'a, B> {
         self.flush();
         if *looks < self.bell.spins() {
             *looks += 1;
-            core::hint::spin_loop();
+            spin_loop();
             return Ok(());
         }
         *looks = 0;

@@ -71,7 +71,7 @@ impl<'a, B: Bell> StreamReader<'a, B> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "explore")))]
 mod tests {
     use super::*;
     use crate::{Duplex, Polling, Region, Side};

@@ -1,4 +1,5 @@
 //! A peer that writes garbage: the honest end errs or reads wrong data, and never panics, hangs or leaves the region.
+#![cfg(not(feature = "explore"))]
 
 use channel::{Bell, Duplex, PeerError, Polling, Region, SendError, Side};
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
 //! The ring behaves like a bounded queue: every sequence of operations gives what a `VecDeque` gives.
+#![cfg(not(feature = "explore"))]
 
 use channel::{Duplex, Polling, Region, SendError, Side};
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
 //! Two threads as the two ends: nothing is lost, torn or reordered, and nobody sleeps through a message.
+#![cfg(not(feature = "explore"))]
 
 use channel::{Bell, Duplex, Polling, Region, Side};
 use std::sync::atomic::AtomicU64;

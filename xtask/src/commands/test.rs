@@ -89,9 +89,11 @@ pub fn test(arguments: &Arguments) -> Result<ExitCode> {
         host.args([features, "--", "--skip", "several::"]).args(filter);
         total += tests(&format!("host tests, {features}"), &mut host)?;
     }
-    let mut explore = cargo();
-    explore.args(["test", "--quiet", "-p", "skerry-sync", "--features", "explore", "--"]).args(filter);
-    total += tests("exploration of the locks", &mut explore)?;
+    for (package, what) in [("skerry-sync", "locks"), ("skerry-channel", "rings")] {
+        let mut explore = cargo();
+        explore.args(["test", "--quiet", "-p", package, "--features", "explore", "--"]).args(filter);
+        total += tests(&format!("exploration of the {what}"), &mut explore)?;
+    }
     if arguments.filter.is_none() {
         announce("fuzzing");
         let fuzzing = super::fuzz::run_all(None, FUZZED)?;

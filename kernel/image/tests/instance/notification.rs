@@ -286,3 +286,24 @@ fn nobodys_interrupts_are_ended_and_ignored() {
         assert_eq!(system.current(), system.root());
     }
 }
+
+#[test]
+fn who_was_woken_before_others_waits_elsewhere_without_them() {
+    let system = System::new();
+    let (shared, own) = (system.notification(), system.notification());
+    let (one, two) = (system.thread(20), system.thread(20));
+    system.step_back();
+    for thread in [one, two] {
+        system.resume(thread);
+        assert_eq!(system.current(), thread.tcb);
+        system.wait(shared);
+    }
+    system.signal(shared);
+    assert_eq!(system.current(), one.tcb);
+    system.wait(own);
+    system.signal(own);
+    assert_eq!(system.current(), one.tcb);
+    system.wait(own);
+    system.signal(shared);
+    assert_eq!(system.current(), two.tcb);
+}

@@ -112,6 +112,16 @@ fn a_recalled_thread_repeats_the_system_call_it_was_about_to_make() {
 }
 
 #[test]
+fn a_thread_that_is_stopped_elsewhere_has_used_its_time_until_then() {
+    let system = system();
+    let thread = running_on(&system, 1);
+    system.advance(3_000_000);
+    system.invoke(thread.cap, TCBSuspend, &[], &[]).ok();
+    system.settle();
+    assert_eq!(system.invoke(thread.sc, SchedContextConsumed, &[], &[]).ok(), [3_000]);
+}
+
+#[test]
 fn reading_the_registers_of_a_running_thread_does_not_stop_it() {
     let system = system();
     let thread = running_on(&system, 3);
@@ -316,6 +326,24 @@ fn a_more_important_thread_of_another_core_interrupts_it_and_a_lesser_does_not()
     system.invoke(greater.cap, TCBSetPriority, &[20], &[slot::TCB]).ok();
     system.settle();
     assert_eq!(tcb_of(&system, 1), runs.tcb);
+}
+
+#[test]
+fn who_becomes_the_most_important_of_another_core_runs_there() {
+    let system = system();
+    running_on(&system, 1);
+    let raised = system.thread_on(1, 50);
+    system.resume(raised);
+    system.invoke(raised.cap, TCBSetPriority, &[150], &[slot::TCB]).ok();
+    system.settle();
+    assert_eq!(tcb_of(&system, 1), raised.tcb);
+    let given_time = system.passive_thread(200);
+    system.resume(given_time);
+    let time = system.make(ObjectType::SchedContext, 8);
+    system.configure_on(1, time);
+    system.invoke(time, SchedContextBind, &[], &[given_time.cap]).ok();
+    system.settle();
+    assert_eq!(tcb_of(&system, 1), given_time.tcb);
 }
 
 #[test]

@@ -226,25 +226,28 @@ fn a_call_crosses_cores_and_so_does_its_reply() {
 }
 
 #[test]
-fn a_passive_server_comes_to_its_callers_core_and_its_next_callers() {
+fn a_passive_server_comes_to_its_callers_core_and_its_next_callers_and_so_do_its_fpu_registers() {
     let system = system();
     let (endpoint, reply) = (system.endpoint(), system.reply());
     let server = running_on(&system, 1);
     system.act_on(1);
+    system.exception(7, 0);
+    system.machine().set_fpu_words([1; 64]);
     system.recv(endpoint, reply);
     system.act_on(0);
     system.invoke(server.sc, SchedContextUnbindObject, &[], &[server.cap]).ok();
-    for core in [2, 3, 2] {
+    for (core, word) in [(2, 1), (3, 2), (1, 3)] {
         let client = running_on(&system, core);
         system.act_on(core);
         system.call(endpoint, &[core as u64]);
         assert_eq!(system.current(), server.tcb, "it runs on the caller's time");
         assert_eq!(server.tcb.home.get().get(), core);
+        system.exception(7, 0);
+        assert_eq!(system.machine().fpu_words(), [word; 64]);
+        system.machine().set_fpu_words([word + 1; 64]);
         system.reply_recv(endpoint, reply, &[]);
         assert_eq!(system.current(), client.tcb);
         system.act_on(0);
-        system.invoke(client.cap, TCBSuspend, &[], &[]).ok();
-        system.settle();
     }
 }
 

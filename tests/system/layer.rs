@@ -16,8 +16,10 @@ use xtask::assurance::planted::Copy;
 /// Where the layer is used: everywhere else it only says how many cores there are.
 const USER: &str = "kernel/api/src";
 /// Lines that are a use of the layer and nothing else.
-const LINES: [&str; 11] = [
-    "self.share()",
+const LINES: [&str; 13] = [
+    "= self.share()?;",
+    "= self.share().ok_or(",
+    "= self.share() else {",
     "existence.share_at_once(",
     "existence.exclude(",
     "let waiting =",
@@ -30,7 +32,10 @@ const LINES: [&str; 11] = [
     "  held: &mut Held<'_, Existence>,",
 ];
 /// What becomes of lines that are more.
-const WORDS: [(&str, &str); 15] = [
+const WORDS: [(&str, &str); 18] = [
+    ("self.share().is_some_and(|_shared| self.ipc().yield_alone())", "self.ipc().yield_alone()"),
+    ("_shared: shared }", "_shared: core::marker::PhantomData }"),
+    ("_shared: Shared<'k>", "_shared: core::marker::PhantomData<&'k ()>"),
     (", held: &mut Held<'_, Existence>", ""),
     (", shared.held()", ""),
     (", held.held()", ""),

@@ -37,6 +37,13 @@ const FITTING: &[usize] = &[16, 8];
 /// The last waits until all room is free.
 const FULL: &[usize] = &[24, 24, 24];
 
+/// Fills the ring before the receiver looks, and waits for room for the last.
+fn fill(mut end: End<'_>, bell: &Doorbells<true>) {
+    send(&mut end, &FULL[..2]);
+    bell.ring();
+    end.out.send(2, &content(2, FULL[2])).unwrap();
+}
+
 fn a_sleeping_receiver(fault: Fault, early: Early) {
     belled(Extent::All, fault, early, |mut end, _| send(&mut end, FITTING), |mut end, _| receive(&mut end, FITTING));
 }
@@ -63,11 +70,6 @@ fn a_bell_that_forgets_is_found() {
 
 /// The receiver does not sleep when the sender does, so only the sender needs waking.
 fn a_sleeping_sender(fault: Fault) {
-    let sender = |mut end: End<'_>, bell: &Doorbells<true>| {
-        send(&mut end, &FULL[..2]);
-        bell.ring();
-        end.out.send(2, &content(2, FULL[2])).unwrap();
-    };
     let receiver = |mut end: End<'_>, bell: &Doorbells<true>| {
         bell.wait();
         for (number, &length) in FULL[..2].iter().enumerate() {
@@ -75,7 +77,7 @@ fn a_sleeping_sender(fault: Fault) {
         }
         end.inward.release();
     };
-    belled(Extent::All, fault, Early::Kept, sender, receiver);
+    belled(Extent::All, fault, Early::Kept, fill, receiver);
 }
 
 #[test]
@@ -96,16 +98,11 @@ fn a_receiver_that_looks_for_waiting_senders_too_early_is_found() {
 /// The receiver finds the ring full, the sender waits for room, and the receiver for what comes then.
 #[test]
 fn both_ends_sleep_and_are_woken() {
-    let sender = |mut end: End<'_>, bell: &Doorbells<true>| {
-        send(&mut end, &FULL[..2]);
-        bell.ring();
-        end.out.send(2, &content(2, FULL[2])).unwrap();
-    };
     let receiver = |mut end: End<'_>, bell: &Doorbells<true>| {
         bell.wait();
         receive(&mut end, FULL);
     };
-    belled(Extent::Preemptions(3), Fault::None, Early::Kept, sender, receiver);
+    belled(Extent::Preemptions(3), Fault::None, Early::Kept, fill, receiver);
 }
 
 /// Each end sleeps on one bell for what it sends and what it receives.

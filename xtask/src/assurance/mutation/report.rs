@@ -252,6 +252,7 @@ mod tests {
         let elsewhere = Mutant { file: "kernel/thread/src/a.rs".into(), ..mutant("a") };
         assert_eq!(stale(&[elsewhere], &[]), 0, "the layer was left alone");
     }
+
     #[test]
     fn a_layer_that_was_left_alone_keeps_its_score_and_survivors() {
         let in_layer = |layer: &str| Mutant { file: format!("kernel/{layer}/src/a.rs"), ..mutant("a") };

@@ -3,6 +3,7 @@
 //!
 //! Everything read here is an allegation: lengths are bounded, what cannot be read is left out, RAM is never included.
 
+use crate::physical::{word32, word64};
 use crate::span::{align_down, align_up};
 use crate::{PAGE, PhysicalView, Span};
 use heapless::Vec;
@@ -22,17 +23,12 @@ pub type Spans = Vec<Span, MAX_SPANS>;
 /// interrupt controllers, devices of the manifest) are left out: a table pointer is no way to get at them.
 pub fn find<V: PhysicalView>(view: &V, root: &[u8], is_taken: impl Fn(Span) -> bool) -> Spans {
     let mut search = Search { view, is_taken, spans: Spans::new() };
-    let word32 = |offset: usize| {
-        let bytes = root.get(offset..offset + 4)?.first_chunk()?;
-        Some(u64::from(u32::from_le_bytes(*bytes)))
-    };
-    let word64 = |offset: usize| Some(u64::from_le_bytes(*root.get(offset..offset + 8)?.first_chunk()?));
     let revision = root.get(15).copied().unwrap_or(0);
     // Both root tables may be listed; programs read whichever they know.
-    if let Some(rsdt) = word32(16) {
-        search.collect(rsdt, 4);
+    if let Some(rsdt) = word32(root, 16) {
+        search.collect(rsdt.into(), 4);
     }
-    if let Some(xsdt) = word64(24).filter(|_| revision >= 2) {
+    if let Some(xsdt) = word64(root, 24).filter(|_| revision >= 2) {
         search.collect(xsdt, 8);
     }
     search.spans

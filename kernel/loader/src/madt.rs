@@ -4,6 +4,7 @@
 //! its handler here ([`Guarded`]) shows it only headers whose length is possible and whose bytes can be read; anything
 //! else it sees as zeros, which no signature matches. The MADT's entries are walked here, with bounds.
 
+use crate::physical::word32;
 use crate::refuse;
 use crate::{PhysicalView, Refusal};
 use acpi::madt::Madt;
@@ -137,10 +138,6 @@ pub fn scan_for_root_pointer(view: &impl PhysicalView) -> Option<u64> {
             bytes.starts_with(ROOT_SIGNATURE) && bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) == 0
         })
     })
-}
-
-fn word32(bytes: &[u8], offset: usize) -> Option<u32> {
-    bytes.get(offset..)?.first_chunk().map(|word| u32::from_le_bytes(*word))
 }
 
 /// Shows crate `acpi` only what it can read safely.

@@ -13,13 +13,23 @@ pub trait PhysicalView: Clone {
 
     /// The little-endian 32-bit word at `address`.
     fn word32(&self, address: u64) -> Option<u32> {
-        self.view(address, 4)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+        word32(self.view(address, 4)?, 0)
     }
 
     /// The little-endian 64-bit word at `address`.
     fn word64(&self, address: u64) -> Option<u64> {
-        self.view(address, 8)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+        word64(self.view(address, 8)?, 0)
     }
+}
+
+/// The little-endian 32-bit word at byte `offset`, if it is there.
+pub fn word32(bytes: &[u8], offset: usize) -> Option<u32> {
+    bytes.get(offset..)?.first_chunk().map(|word| u32::from_le_bytes(*word))
+}
+
+/// The little-endian 64-bit word at byte `offset`, if it is there.
+pub fn word64(bytes: &[u8], offset: usize) -> Option<u64> {
+    bytes.get(offset..)?.first_chunk().map(|word| u64::from_le_bytes(*word))
 }
 
 /// Write access to physical memory.

@@ -3,7 +3,7 @@
 //! A partition manifest is a file of the archive, named `manifest:<n>`; it is the system manifest seen from one
 //! partition, with indices and file offsets of its own, and with the channels between the partition's own programs.
 
-use crate::devices::{ACPI, IO_APIC};
+use crate::devices::{ACPI, FRAMEBUFFER, IO_APIC};
 use crate::need::{file_area, round_up};
 use crate::place::Occupied;
 use crate::plan::{Bell, Console, Content, Interrupt, Lifetime, Partition, Plan, Role, RootKind};
@@ -269,8 +269,10 @@ impl Plan {
 
 fn flags(partition: &Partition) -> u32 {
     let flag = |holds: bool, bit: u32| if holds { bit } else { 0 };
-    flag(partition.owns.iter().any(|name| name == IO_APIC), partition_flags::IOAPIC)
-        | flag(partition.owns.iter().any(|name| name == ACPI), partition_flags::ACPI)
+    let owns = |device: &str| partition.owns.iter().any(|name| name == device);
+    flag(owns(IO_APIC), partition_flags::IOAPIC)
+        | flag(owns(ACPI), partition_flags::ACPI)
+        | flag(owns(FRAMEBUFFER), partition_flags::FRAMEBUFFER)
         | flag(partition.root_kind == RootKind::Foreign, partition_flags::FOREIGN_ROOT)
         | flag(partition.cores.len() > 1, partition_flags::SMP)
 }

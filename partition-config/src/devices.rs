@@ -23,6 +23,9 @@ pub const IO_APIC: &str = "ioapic";
 /// Name of the ACPI tables, which set a flag of their own.
 pub const ACPI: &str = "acpi";
 
+/// Name of the framebuffer, which sets a flag of its own: only the boot loader knows where it is, or whether there is one.
+pub const FRAMEBUFFER: &str = "framebuffer";
+
 const fn ports(first: u16, last: u16) -> PortExtent {
     PortExtent { first, last }
 }
@@ -68,6 +71,13 @@ pub const DEVICES: &[Device] = &[
         what: "VGA text screen",
         ports: &[ports(0x3c0, 0x3df)],
         mmio: &[Extent { base: 0xb_8000, size: 0x8000 }],
+        pins: &[],
+    },
+    Device {
+        name: FRAMEBUFFER,
+        what: "the linear framebuffer, where the boot loader set one up; the loader adds the pages it lies in",
+        ports: &[],
+        mmio: &[],
         pins: &[],
     },
     Device {

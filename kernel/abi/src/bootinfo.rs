@@ -47,6 +47,8 @@ pub const NUM_INITIAL_CAPS: u64 = 16;
 pub const MAX_UNTYPEDS: usize = 230;
 /// Size of the bootinfo page in bytes; the extra chunks start behind it.
 pub const FRAME_BYTES: usize = 4096;
+/// Bytes of a [`ChunkId::X86Framebuffer`] chunk, behind its header.
+pub const FRAMEBUFFER_BYTES: u64 = 22;
 
 /// Slots `start .. end` of the root task's CNode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -182,7 +184,9 @@ words! {
         X86MemoryMap = 2,
         /// The ACPI root pointer: a copy of its 36 bytes.
         X86AcpiRsdp = 3,
-        /// Framebuffer.
+        /// The linear framebuffer that the boot loader set up: [`FRAMEBUFFER_BYTES`], little-endian and packed, as in
+        /// multiboot2's tag 8. Physical address (u64); bytes from one line to the next, width in pixels, height in lines
+        /// (u32 each); bits of a pixel, and its type (u8 each): 0 indexes a palette, 1 is direct colour.
         X86Framebuffer = 4,
         /// Frequency of the TSC in MHz: four bytes.
         X86TscFreq = 5,
@@ -230,11 +234,8 @@ impl Instance {
 
     /// Reads the contents from a chunk's bytes; `None` if they are too few.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut words = [0; Self::BYTES / 8];
-        for (index, word) in words.iter_mut().enumerate() {
-            *word = u64::from_le_bytes(bytes.get(index * 8..index * 8 + 8)?.try_into().ok()?);
-        }
-        let [files_base, files_size, loader_start_tsc, tsc_mhz, slice_base, slice_size] = words;
+        let words: &[[u8; 8]; Self::BYTES / 8] = bytes.as_chunks().0.first_chunk()?;
+        let [files_base, files_size, loader_start_tsc, tsc_mhz, slice_base, slice_size] = words.map(u64::from_le_bytes);
         Some(Self { files_base, files_size, loader_start_tsc, tsc_mhz, slice_base, slice_size })
     }
 }

@@ -1,7 +1,7 @@
 //! The extra bootinfo chunks behind the bootinfo page: seL4's, and Skerry's manifest and instance chunks.
 
 use crate::bootinfo::Page;
-use abi::bootinfo::{ChunkId, Header, Instance};
+use abi::bootinfo::{ChunkId, FRAMEBUFFER_BYTES, Header, Instance};
 use core::cell::Cell;
 use manifest::handoff::Handoff;
 use memory::{Phys, Ref};
@@ -32,9 +32,9 @@ impl Writer {
         }
     }
 
-    /// The header of a chunk with so many words behind it. Chunks are whole words, so that the next header is aligned.
-    fn header(&mut self, id: ChunkId, words: u64) {
-        self.words([id as u64, size_of::<Header>() as u64 + words * 8]);
+    /// The header of a chunk with so many bytes behind it. All but the last are whole words, so that headers are aligned.
+    fn header(&mut self, id: ChunkId, bytes: u64) {
+        self.words([id as u64, size_of::<Header>() as u64 + bytes]);
     }
 }
 
@@ -51,18 +51,17 @@ pub(crate) fn write(base: Phys, handoff: &Handoff) {
 }
 
 fn write_all(writer: &mut Writer, handoff: &Handoff) {
-    writer.header(ChunkId::X86TscFreq, 1);
+    writer.header(ChunkId::X86TscFreq, 8);
     writer.words([u64::from(handoff.tsc_mhz)]);
     if handoff.rsdp != 0 {
-        let bytes = handoff.rsdp_bytes.as_chunks().0;
-        writer.header(ChunkId::X86AcpiRsdp, bytes.len() as u64);
-        writer.words(bytes.iter().map(|bytes| u64::from_le_bytes(*bytes)));
+        writer.header(ChunkId::X86AcpiRsdp, handoff.rsdp_bytes.len() as u64);
+        writer.words(handoff.rsdp_bytes.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)));
     }
     // The instance's memory, not the machine's. 32 bits come first, so a word ends one entry and begins the next.
     let ranges = handoff.memory.iter().filter(|range| range.size != 0);
     let words = (4 + MAP_ENTRIES * MAP_ENTRY).div_ceil(8);
     let end = writer.length + (2 + words) * 8;
-    writer.header(ChunkId::X86MemoryMap, words);
+    writer.header(ChunkId::X86MemoryMap, words * 8);
     let mut first = ranges.clone().count() as u64 * MAP_ENTRY;
     for range in ranges {
         writer.words([first | (MAP_ENTRY - 4) << 32, range.base, range.size]);
@@ -71,12 +70,18 @@ fn write_all(writer: &mut Writer, handoff: &Handoff) {
     writer.words([first]);
     writer.length = end;
     let slice = handoff.memory[0];
-    writer.header(ChunkId::SkerryInstance, Instance::BYTES as u64 / 8);
+    writer.header(ChunkId::SkerryInstance, Instance::BYTES as u64);
     writer.words([handoff.files.base, handoff.files.size, handoff.loader_start_tsc]);
     writer.words([u64::from(handoff.tsc_mhz), slice.base, slice.size]);
     let words = handoff.manifest.size.div_ceil(8);
-    writer.header(ChunkId::SkerryManifest, words);
+    writer.header(ChunkId::SkerryManifest, words * 8);
     writer.words((0..words).map(|index| Ref::<Word>::at(Phys(handoff.manifest.base + index * 8)).0.get()));
+    // As long as seL4's to the byte, since programs may insist: it comes last, and what pads its last word is nobody's.
+    if handoff.framebuffer[0] != 0 {
+        writer.header(ChunkId::X86Framebuffer, FRAMEBUFFER_BYTES);
+        writer.words(handoff.framebuffer);
+        writer.length -= size_of_val(&handoff.framebuffer) as u64 - FRAMEBUFFER_BYTES;
+    }
 }
 
 /// The page after the bootinfo page, so that the two modules agree on what a page is.

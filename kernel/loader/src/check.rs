@@ -2,11 +2,12 @@
 //!
 //! Everything that decides whether instances stay apart is looked at once more: cores, memory, channels, devices.
 
+use crate::framebuffer::Framebuffer;
 use crate::madt::{IoApic, MAX_PROCESSORS};
 use crate::memory_map::MemoryMap;
 use crate::refuse;
 use crate::span::of_memory;
-use crate::{LOADER_LIMIT, PAGE, Refusal, Span};
+use crate::{CONTROLLERS, LOADER_LIMIT, PAGE, Refusal, Span};
 use core::fmt;
 use manifest::handoff::WINDOW_PHYS_LIMIT;
 use manifest::{Manifest, Partition, irq, partition_flags};
@@ -27,6 +28,10 @@ pub struct Machine<'a> {
     pub local_apic: u64,
     /// Pages of the ACPI tables.
     pub acpi_tables: &'a [Span],
+    /// The framebuffer, if the boot loader set one up.
+    pub framebuffer: Option<Framebuffer>,
+    /// Where the archive lies as long as it is read.
+    pub archive: Span,
 }
 
 /// Whose memory it is.
@@ -53,6 +58,7 @@ pub fn check(manifest: &Manifest<'_>, machine: &Machine<'_>) -> Result<(), Refus
     cores(manifest, machine)?;
     memory(manifest, machine)?;
     devices(manifest, machine)?;
+    framebuffer(manifest, machine)?;
     interrupts(manifest, machine)
 }
 
@@ -188,13 +194,55 @@ fn devices(manifest: &Manifest<'_>, machine: &Machine<'_>) -> Result<(), Refusal
     Ok(())
 }
 
-fn interrupts(manifest: &Manifest<'_>, machine: &Machine<'_>) -> Result<(), Refusal> {
-    let owns = |partition: &&Partition| partition.flags & partition_flags::IOAPIC != 0;
-    let mut owners = manifest.partitions().iter().filter(owns);
-    if let (Some(first), Some(second)) = (owners.next(), owners.next()) {
+/// The only partition with this flag, if there is one.
+fn owner<'a>(manifest: &Manifest<'a>, flag: u32, what: &str) -> Result<Option<&'a Partition>, Refusal> {
+    let mut owners = manifest.partitions().iter().filter(|partition| partition.flags & flag != 0);
+    let owner = owners.next();
+    if let (Some(first), Some(second)) = (owner, owners.next()) {
         let (first, second) = (first.name.as_str(), second.name.as_str());
-        return Err(refuse!(ManifestConflict, "partitions \"{first}\" and \"{second}\" both own the I/O APIC"));
+        return Err(refuse!(ManifestConflict, "partitions \"{first}\" and \"{second}\" both own {what}"));
     }
+    Ok(owner)
+}
+
+/// The boot loader's word against all that is known to be something else. If nobody owns the framebuffer, nobody cares.
+fn framebuffer(manifest: &Manifest<'_>, machine: &Machine<'_>) -> Result<(), Refusal> {
+    let owner = owner(manifest, partition_flags::FRAMEBUFFER, "the framebuffer")?;
+    let (Some(owner), Some(framebuffer)) = (owner, machine.framebuffer) else { return Ok(()) };
+    let pages = framebuffer.pages()?;
+    let clash = |what: &dyn fmt::Display| {
+        let name = owner.name.as_str();
+        Err(refuse!(BootInfo, "the boot loader's framebuffer {framebuffer} which \"{name}\" owns, overlaps {what}"))
+    };
+    let registers = core::iter::once(machine.local_apic).chain(machine.io_apics.iter().map(|(it, _)| it.address));
+    let mut registers = registers.filter_map(|base| Span::new(base, PAGE)).chain([CONTROLLERS]);
+    if registers.any(|span| span.overlaps(pages)) {
+        return clash(&"an interrupt controller");
+    }
+    if pages.overlaps(Span::between(1 << 20, LOADER_LIMIT)) {
+        return clash(&"the loader");
+    }
+    if pages.overlaps(machine.archive) {
+        return clash(&"the archive");
+    }
+    if machine.ram.overlaps(pages) {
+        return clash(&"RAM");
+    }
+    if machine.acpi_tables.iter().any(|tables| tables.overlaps(pages)) {
+        return clash(&"the ACPI tables");
+    }
+    // Memory of partitions and channels is RAM. Its owner's devices count too: no page is in two untypeds.
+    for partition in manifest.partitions() {
+        if manifest.devices_of(partition).iter().filter_map(of_memory).any(|device| device.overlaps(pages)) {
+            return clash(&Owner::Device(partition.name.as_str()));
+        }
+    }
+    Ok(())
+}
+
+fn interrupts(manifest: &Manifest<'_>, machine: &Machine<'_>) -> Result<(), Refusal> {
+    owner(manifest, partition_flags::IOAPIC, "the I/O APIC")?;
+    let owns = |partition: &&Partition| partition.flags & partition_flags::IOAPIC != 0;
     for partition in manifest.partitions() {
         let name = partition.name.as_str();
         let pins = match machine.io_apics.first() {
@@ -230,10 +278,26 @@ mod tests {
     }
 
     fn verdict(system: &System, cores: &[u32], ram_end: u64) -> Result<(), Refusal> {
+        verdict_on(system, cores, ram_end, None)
+    }
+
+    fn verdict_on(
+        system: &System,
+        cores: &[u32],
+        ram_end: u64,
+        framebuffer: Option<Framebuffer>,
+    ) -> Result<(), Refusal> {
         let ram = ram(ram_end);
-        let io_apics = [(IoApic { address: 0xfec0_0000, gsi_base: 0 }, 24)];
-        let machine =
-            Machine { apic_ids: cores, ram: &ram, io_apics: &io_apics, local_apic: 0xfee0_0000, acpi_tables: &[] };
+        let io_apics = [(IoApic { address: 0xd000_0000, gsi_base: 0 }, 24)];
+        let machine = Machine {
+            apic_ids: cores,
+            ram: &ram,
+            io_apics: &io_apics,
+            local_apic: 0xfee0_0000,
+            acpi_tables: &[Span::between(0xbff0_0000, 0xbff1_0000)],
+            framebuffer,
+            archive: Span::between(0xa000_0000, 0xa010_0000),
+        };
         check(system.archive().manifest(), &machine)
     }
 
@@ -292,10 +356,60 @@ mod tests {
             })
         };
         refused(&device(0xfee0_0000), Code::ManifestConflict, "interrupt controller");
-        refused(&device(0xfec0_0000), Code::ManifestConflict, "interrupt controller");
+        refused(&device(0xd000_0000), Code::ManifestConflict, "interrupt controller");
         refused(&device(0x100_0000), Code::ManifestConflict, "partition \"one\"");
         refused(&device(0x20_0000), Code::ManifestConflict, "the loader");
         verdict(&device(0xb_8000), &[0, 1], ENOUGH).unwrap();
+    }
+
+    /// The system whose partitions of these numbers own the framebuffer; "two" has a device at 0xc0000000.
+    fn with_framebuffer(owners: &'static [usize]) -> System {
+        System::edited(|edit| {
+            owners.iter().for_each(|owner| edit.partitions[*owner].flags |= partition_flags::FRAMEBUFFER);
+            edit.devices.push(Memory { base: 0xc000_0000, size: 0x1000 });
+            edit.partitions[1].devices = manifest::Range { start: 0, count: 1 };
+        })
+    }
+
+    fn at(address: u64) -> Option<Framebuffer> {
+        Framebuffer::read(&crate::framebuffer::tag(address, 4096, 768))
+    }
+
+    #[test]
+    fn a_framebuffer_where_something_else_is_known_to_be_is_refused_if_it_has_an_owner() {
+        let owned = with_framebuffer(&[0]);
+        let size = 3 << 20;
+        for (address, what) in [
+            (0x10_0000, "the loader"),
+            ((16 << 20) - 4096, "the loader"),
+            (16 << 20, "RAM"),
+            (ENOUGH - 4096, "RAM"),
+            (0xa000_0000 - size + 4096, "the archive"),
+            (0xbff0_0000 - size + 4096, "the ACPI tables"),
+            (0xc000_0000, "a device of partition \"two\""),
+            (0xd000_0000, "an interrupt controller"),
+            (0xfec0_0000 - size + 4096, "an interrupt controller"),
+            (0xfee0_1000, "an interrupt controller"),
+        ] {
+            let refusal = verdict_on(&owned, &[0, 1], ENOUGH, at(address)).unwrap_err();
+            assert_eq!(refusal.code(), Code::BootInfo);
+            let words =
+                format!("framebuffer at {address:#x}, 768 lines of 4096 bytes, which \"one\" owns, overlaps {what}");
+            assert!(refusal.text().contains(&words), "{refusal}");
+            verdict_on(&with_framebuffer(&[]), &[0, 1], ENOUGH, at(address)).expect("nobody gets it");
+        }
+        for address in [0xfd00_0000, 0xa000_0000 - size, 0xfec0_0000 - size, ENOUGH, 0x40_0000_0000] {
+            verdict_on(&owned, &[0, 1], ENOUGH, at(address)).unwrap();
+        }
+        assert!(verdict_on(&owned, &[0, 1], ENOUGH, at(0xfd00_0800)).unwrap_err().text().contains("begin at a page"));
+        verdict_on(&owned, &[0, 1], ENOUGH, None).expect("a machine in text mode");
+    }
+
+    #[test]
+    fn a_framebuffer_of_two_partitions_is_refused() {
+        let refusal = verdict_on(&with_framebuffer(&[0, 1]), &[0, 1], ENOUGH, None).unwrap_err();
+        assert_eq!(refusal.text(), "partitions \"one\" and \"two\" both own the framebuffer");
+        assert_eq!(refusal.code(), Code::ManifestConflict);
     }
 
     #[test]

@@ -86,7 +86,11 @@ pub fn handoff(
     page.memory_count = fill(&mut page.memory, memory, || too_many("memory ranges", MAX_MEMORY))?;
     let shows_tables = partition.flags & partition_flags::ACPI != 0;
     let tables = machine.acpi_tables.iter().filter(|_| shows_tables).map(|span| span.to_memory());
-    let devices = devices(manifest, partition).chain(tables).map(Ok);
+    let shows_pixels = partition.flags & partition_flags::FRAMEBUFFER != 0;
+    let framebuffer = machine.framebuffer.filter(|_| shows_pixels);
+    page.framebuffer = framebuffer.map_or([0; 3], |it| it.description());
+    let pixels = framebuffer.map(|it| Ok(it.pages()?.to_memory()));
+    let devices = devices(manifest, partition).chain(tables).map(Ok).chain(pixels);
     page.device_count = fill(&mut page.devices, devices, || too_many("devices and channels", MAX_DEVICES))?;
     let ports = manifest.ports_of(partition).iter().map(|it| Ok(PortRange { first: it.first, last: it.last }));
     page.port_count = fill(&mut page.ports, ports, || too_many("port ranges", MAX_PORTS))?;

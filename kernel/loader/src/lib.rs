@@ -5,7 +5,7 @@
 //! (`src/main.rs`, `src/bare/`) adds what only a real machine has: entry code, consoles, APICs, timers.
 //!
 //! ```text
-//!  boot_info  where RAM, modules and the ACPI root pointer are said to be     (PVH, multiboot2)
+//!  boot_info  where RAM, modules, ACPI root pointer and framebuffer are said to be     (PVH, multiboot2)
 //!  memory_map the usable RAM; finding room in it
 //!  madt       which processors and I/O APICs exist
 //!  archive    manifest and files: found, decoded, checksums
@@ -26,6 +26,7 @@ pub mod archive;
 pub mod boot_info;
 pub mod check;
 pub mod elf_image;
+pub mod framebuffer;
 pub mod handoff;
 pub mod layout;
 pub mod madt;
@@ -48,3 +49,5 @@ pub const PAGE: u64 = 4096;
 pub const LARGE_PAGE: u64 = 2 << 20;
 /// Physical memory below this is the loader's; partitions and channels lie above.
 pub const LOADER_LIMIT: u64 = 16 << 20;
+/// Where interrupt controllers, and what else a chipset has for itself, have their registers.
+pub const CONTROLLERS: Span = Span::between(0xfec0_0000, 0xff00_0000);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::boot_info::Region;
+use crate::framebuffer::Framebuffer;
 use crate::madt::IoApic;
 use crate::memory_map::MemoryMap;
 use crate::physical::{PhysicalView, Simulated};
@@ -65,8 +66,15 @@ fn build(system: &System) -> Result<Built, Refusal> {
     let archive = system.archive();
     let ram = MemoryMap::new(&[Region { span: Span::between(BASE, BASE + SIZE), kind: Region::RAM }]).unwrap();
     let io_apics = [(IoApic { address: 0xfec0_0000, gsi_base: 0 }, 24)];
-    let machine =
-        Machine { apic_ids: &[4, 6, 8, 10], ram: &ram, io_apics: &io_apics, local_apic: 0xfee0_0000, acpi_tables: &[] };
+    let machine = Machine {
+        apic_ids: &[4, 6, 8, 10],
+        ram: &ram,
+        io_apics: &io_apics,
+        local_apic: 0xfee0_0000,
+        acpi_tables: &[],
+        framebuffer: Framebuffer::read(&crate::framebuffer::tag(0xfd00_0000, 5120, 800)),
+        archive: Span::default(),
+    };
     let facts = Facts { tsc_mhz: 2500, ..Facts::default() };
     let source = Source {
         archive: &archive,
@@ -211,6 +219,22 @@ fn only_the_owner_of_the_io_apic_gets_it_mapped() {
     let (other, pages) = handoff_of(&built, 1);
     assert_eq!(other.io_apic_pins, 0);
     assert!(!pages.contains_key(&IO_APIC_VIRT));
+}
+
+#[test]
+fn only_the_owner_of_the_framebuffer_gets_its_pages_and_its_description() {
+    let built = build(&System::edited(|edit| edit.partitions[0].flags |= partition_flags::FRAMEBUFFER)).unwrap();
+    let (owner, pages) = handoff_of(&built, 0);
+    assert_eq!(owner.device_count, 2);
+    assert_eq!(owner.devices[1], Memory { base: 0xfd00_0000, size: 0x3e_8000 });
+    assert_eq!(owner.framebuffer, [0xfd00_0000, 1280 << 32 | 5120, 1 << 40 | 32 << 32 | 800]);
+    assert!(
+        pages.values().all(|page| page.physical < 0xfd00_0000 || page.physical >= 0xfd3e_8000),
+        "no kernel maps it"
+    );
+    let (other, _) = handoff_of(&built, 1);
+    assert_eq!((other.device_count, other.framebuffer), (1, [0; 3]));
+    assert_eq!(other.devices[1].size, 0);
 }
 
 #[test]

@@ -135,7 +135,6 @@ impl Core {
         idle_context.home.set(index);
         idle.state.set(crate::State::IDLE);
         idle.sched_context.set(Some(idle_context));
-        idle_context.thread.set(Some(idle));
         let min_budget = Clock::of(&machine).min_budget();
         Self {
             index,

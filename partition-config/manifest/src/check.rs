@@ -10,8 +10,11 @@ use crate::record::*;
 type Checked = Result<(), DecodeError>;
 
 const PAGE: u64 = 4096;
-const PARTITION_FLAGS: u32 =
-    partition_flags::IOAPIC | partition_flags::FOREIGN_ROOT | partition_flags::ACPI | partition_flags::SMP;
+const PARTITION_FLAGS: u32 = partition_flags::IOAPIC
+    | partition_flags::FOREIGN_ROOT
+    | partition_flags::ACPI
+    | partition_flags::SMP
+    | partition_flags::FRAMEBUFFER;
 const PROGRAM_FLAGS: u32 = program_flags::SERVICE | program_flags::DRIVER;
 
 /// Names the record under test, so that a check reads `at.field("priority", priority <= 255)?`.

@@ -8,7 +8,7 @@ use crate::record::Memory;
 /// First word of a [`Handoff`].
 pub const MAGIC: u64 = u64::from_le_bytes(*b"SKERRYHO");
 /// Version of the layout.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// Most cores one instance can have: as many as the SMP kernel has room for.
 pub const MAX_CORES: usize = 16;
 /// Most doorbell routes out of one instance.
@@ -126,6 +126,9 @@ record! {
         rsdp: u64,
         /// The root pointer itself, zero-padded: its memory may lie in no partition.
         rsdp_bytes: [u8; 40],
+        /// The framebuffer, if this instance owns it and there is one: the first 22 bytes of multiboot2's tag 8, zero-padded.
+        /// The first word is its physical address, 0 if there is none; its pages are among `devices`.
+        framebuffer: [u64; 3],
         /// Scheduling domains; 0 counts as 1, as in a stock seL4.
         domain_count: u64,
         /// TSC when the loader began.

@@ -150,6 +150,8 @@ pub mod partition_flags {
     pub const ACPI: u32 = 8;
     /// Runs the SMP kernel flavour (more than one core).
     pub const SMP: u32 = 4;
+    /// The partition gets the framebuffer, if there is one: the loader adds its pages to its devices.
+    pub const FRAMEBUFFER: u32 = 16;
 }
 
 /// Bits of [`Partition::mitigations`]: what a kernel does against leaks through the processor's speculation.

@@ -1,10 +1,11 @@
 //! Whatever a boot loader says about the machine is refused or becomes a map of disjoint RAM, in which room is found only
-//! where there is some.
+//! where there is some, and at most one framebuffer of whole pages.
 
 use crate::memory::Memory;
 use loader::boot_info::{BootInfo, Protocol, RootPointer};
 use loader::memory_map::MemoryMap;
 use loader::{PAGE, Span, acpi_tables};
+use manifest::handoff::WINDOW_PHYS_LIMIT;
 use std::rc::Rc;
 
 const BASE: u64 = 0x9000;
@@ -18,6 +19,13 @@ pub fn run(bytes: &[u8]) {
     let _ = loader::archive::find_module(&view, &info.modules);
     if let RootPointer::Copy(root) = &info.root_pointer {
         let _ = acpi_tables::find(&view, root, |_| false);
+    }
+    if let Some(framebuffer) = info.framebuffer
+        && let Ok(pages) = framebuffer.pages()
+    {
+        assert!(!pages.is_empty() && (pages.start() | pages.end()).is_multiple_of(PAGE), "{pages} is not whole pages");
+        assert_eq!(framebuffer.description().first(), Some(&pages.start()), "programs are told of other pages");
+        assert!(pages.end() <= WINDOW_PHYS_LIMIT);
     }
     let Ok(map) = MemoryMap::new(&info.regions) else { return };
     for (index, piece) in map.pieces().iter().enumerate() {

@@ -15,7 +15,7 @@ pub fn run(bytes: &[u8]) {
     let info = BootInfo::from_parts(&page, extra);
     assert!(info.untypeds().count() <= page.untyped_list.len());
     assert!(info.chunks().map(|(_, contents)| contents.len()).sum::<usize>() <= extra.len());
-    let _ = (info.instance(), info.tsc_mhz(), info.sched_control(word(1)));
+    let _ = (info.instance(), info.tsc_mhz(), info.sched_control(word(1)), info.framebuffer().map(|it| it.size()));
     if let Some(manifest) = info.manifest() {
         let _ = Manifest::decode(manifest);
     }

@@ -3,6 +3,7 @@
 use abi::bootinfo::{BootInfo as Page, ChunkId, Instance, SlotRegion, UntypedDesc};
 use abi::fault::{TIMEOUT_REPLY_REGISTERS, UNKNOWN_SYSCALL_REGISTERS, USER_EXCEPTION_REGISTERS};
 use abi::register::UserRegister;
+use sel4::bootinfo::Framebuffer;
 use sel4::fault::{Fault, unknown_syscall, user_exception};
 use sel4::{BootInfo, Message, MessageInfo, buffer};
 
@@ -40,6 +41,25 @@ fn the_memory_map_has_as_many_ranges_as_it_says_and_holds() {
         assert_eq!(found, [(0x1000, 0x2000, 1), (0x8000, 1 << 40, 1)][..wanted], "{used} bytes");
     }
     assert_eq!(BootInfo::from_parts(&Page::EMPTY, &chunk(2, 18, &[0; 2])).memory_map().count(), 0);
+}
+
+#[test]
+fn the_framebuffer_is_read_from_its_packed_chunk() {
+    let mut contents = 0xfd_1234_0000_u64.to_le_bytes().to_vec();
+    [5120_u32, 1280, 800].iter().for_each(|word| contents.extend(word.to_le_bytes()));
+    contents.extend([32, 1]);
+    // As seL4 has it, the next chunk begins at no word's boundary.
+    let extra = [chunk(4, 38, &contents), chunk(ChunkId::X86TscFreq.word(), 20, &3000u32.to_le_bytes())].concat();
+    let view = BootInfo::from_parts(&Page::EMPTY, &extra);
+    let (address, bits_per_pixel, kind) = (0xfd_1234_0000, 32, 1);
+    let wanted = Framebuffer { address, pitch: 5120, width: 1280, height: 800, bits_per_pixel, kind };
+    assert_eq!((view.framebuffer(), view.tsc_mhz()), (Some(wanted), Some(3000)));
+    assert_eq!(wanted.size(), 5120 * 800);
+    assert_eq!(Framebuffer { pitch: u32::MAX, height: u32::MAX, ..wanted }.size(), 0xffff_fffe_0000_0001);
+    assert_eq!(Framebuffer::from_bytes(&contents[..21]), None);
+    contents[..8].fill(0);
+    assert_eq!(Framebuffer::from_bytes(&contents), None, "there is none at address 0");
+    assert_eq!(BootInfo::from_parts(&Page::EMPTY, &[]).framebuffer(), None);
 }
 
 #[test]

@@ -51,9 +51,8 @@ fn every_initial_slot_holds_what_sel4_says() {
     assert!((info.untyped.start..info.untyped.end).all(|cptr| system.cap(cptr).kind() == Kind::Untyped));
 }
 
-#[test]
-fn the_extra_chunks_carry_the_manifest_and_the_instance() {
-    let system = System::new();
+/// The contents of the extra chunks by their ids.
+fn chunks(system: &System) -> std::collections::BTreeMap<u64, Vec<u8>> {
     let info = system.bootinfo();
     let mut bytes = Vec::new();
     for cptr in info.extra_bi_pages.start..info.extra_bi_pages.end {
@@ -69,6 +68,13 @@ fn the_extra_chunks_carry_the_manifest_and_the_instance() {
         at += length;
     }
     assert_eq!(at, info.extra_len as usize);
+    chunks
+}
+
+#[test]
+fn the_extra_chunks_carry_the_manifest_and_the_instance() {
+    let system = System::new();
+    let chunks = chunks(&system);
     assert_eq!(&chunks[&(ChunkId::SkerryManifest as u64)][..MANIFEST.len()], MANIFEST);
     assert_eq!(chunks[&(ChunkId::X86TscFreq as u64)][..4], 1000u32.to_le_bytes());
     assert_eq!(&chunks[&(ChunkId::X86AcpiRsdp as u64)][..8], b"RSD PTR ");
@@ -81,6 +87,21 @@ fn the_extra_chunks_carry_the_manifest_and_the_instance() {
     let instance = abi::bootinfo::Instance::from_bytes(&chunks[&(ChunkId::SkerryInstance as u64)]).unwrap();
     assert_eq!(instance.slice_base, system.slice.range().base.0);
     assert_eq!((instance.files_base, instance.files_size), (system.handoff.files.base, system.handoff.files.size));
+}
+
+#[test]
+fn the_framebuffer_is_described_to_its_owner_as_sel4_does() {
+    let owner = System::with(Options {
+        framebuffer: [0xfd00_0000, 1280 << 32 | 5120, 1 << 40 | 32 << 32 | 800],
+        ..Options::default()
+    });
+    let mut wanted = 0xfd00_0000_u64.to_le_bytes().to_vec();
+    [5120_u32, 1280, 800].iter().for_each(|word| wanted.extend(word.to_le_bytes()));
+    wanted.extend([32, 1]);
+    let found = chunks(&owner);
+    assert_eq!(found[&(ChunkId::X86Framebuffer as u64)], wanted);
+    assert_eq!(&found[&(ChunkId::SkerryManifest as u64)][..MANIFEST.len()], MANIFEST);
+    assert!(!chunks(&System::new()).contains_key(&(ChunkId::X86Framebuffer as u64)), "no owner, no chunk");
 }
 
 #[test]

@@ -98,6 +98,8 @@ fn boot(protocol: u32, info: u64, start: u64) -> Result<Infallible, Refusal> {
         io_apics: &io_apics,
         local_apic: local_apic.page(),
         acpi_tables: &acpi_tables,
+        framebuffer: info.framebuffer,
+        archive: Span::between(place.start(), place.start().saturating_add(archive.size())),
     };
     check(archive.manifest(), &machine)?;
     if let Some(free) = new_place(&archive, place, &ram)? {

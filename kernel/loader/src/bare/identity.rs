@@ -7,15 +7,13 @@ use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use heapless::Vec;
 use loader::memory_map::{MAX_PIECES, MemoryMap};
 use loader::tables::{Builder, Lifetime, PageSize, Rights};
-use loader::{PAGE, PhysicalMemory, PhysicalView, Refusal, Span, refuse};
+use loader::{CONTROLLERS, PAGE, PhysicalMemory, PhysicalView, Refusal, Span, refuse};
 use manifest::handoff::{TRAMPOLINE_VIRT, features};
 use x86_64::PhysAddr;
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
 const GIB_4: u64 = 4 << 30;
-/// Where interrupt controllers have their registers.
-const CONTROLLERS: Span = Span::between(0xfec0_0000, 0xff00_0000);
 /// Pages for the loader's own tables: with pages of 2 MiB they reach some 480 GiB of RAM, with 1 GiB pages all.
 const POOL_PAGES: usize = 512;
 

@@ -1,4 +1,4 @@
-//! What the boot loader says about the machine: regions of memory, modules, the ACPI root pointer.
+//! What the boot loader says about the machine: regions of memory, modules, the ACPI root pointer, the framebuffer.
 //!
 //! Two protocols, one result. Both parsers read through a [`PhysicalView`], trust no length, and are done with the boot
 //! loader's memory when they return. Tests: beside each parser.
@@ -6,6 +6,7 @@
 mod multiboot2;
 mod pvh;
 
+use crate::framebuffer::Framebuffer;
 use crate::refuse;
 use crate::{PhysicalView, Refusal, Span};
 use heapless::Vec;
@@ -66,6 +67,8 @@ pub struct BootInfo {
     pub modules: Vec<Span, MAX_MODULES>,
     /// The ACPI root pointer.
     pub root_pointer: RootPointer,
+    /// The framebuffer, if it set one up. PVH has no word for it.
+    pub framebuffer: Option<Framebuffer>,
 }
 
 impl BootInfo {

@@ -1,6 +1,8 @@
 //! The multiboot2 information: a list of tags, each with its own size, 8-byte aligned.
 
 use super::{BootInfo, RSDP_BYTES, RootPointer};
+use crate::framebuffer::Framebuffer;
+use crate::physical::{word32, word64};
 use crate::refuse;
 use crate::{PhysicalView, Refusal, Span};
 
@@ -11,6 +13,7 @@ mod tag {
     pub const END: u32 = 0;
     pub const MODULE: u32 = 3;
     pub const MEMORY_MAP: u32 = 6;
+    pub const FRAMEBUFFER: u32 = 8;
     pub const OLD_ROOT_POINTER: u32 = 14;
     pub const NEW_ROOT_POINTER: u32 = 15;
 }
@@ -62,6 +65,7 @@ fn read_tag(info: &mut BootInfo, kind: u32, body: &[u8]) -> Result<(), Refusal> 
                 }
             }
         }
+        tag::FRAMEBUFFER => info.framebuffer = Framebuffer::read(body),
         // The newer one wins whatever the order.
         tag::OLD_ROOT_POINTER if info.root_pointer != RootPointer::Unknown => {}
         tag::OLD_ROOT_POINTER | tag::NEW_ROOT_POINTER => {
@@ -72,14 +76,6 @@ fn read_tag(info: &mut BootInfo, kind: u32, body: &[u8]) -> Result<(), Refusal> 
         _ => {}
     }
     Ok(())
-}
-
-fn word32(bytes: &[u8], offset: usize) -> Option<u32> {
-    bytes.get(offset..)?.first_chunk().map(|word| u32::from_le_bytes(*word))
-}
-
-fn word64(bytes: &[u8], offset: usize) -> Option<u64> {
-    bytes.get(offset..)?.first_chunk().map(|word| u64::from_le_bytes(*word))
 }
 
 #[cfg(test)]
@@ -112,6 +108,7 @@ mod tests {
         }
         push_tag(&mut bytes, tag::MEMORY_MAP, &map);
         push_tag(&mut bytes, tag::NEW_ROOT_POINTER, &[2; 36]);
+        push_tag(&mut bytes, tag::FRAMEBUFFER, &crate::framebuffer::tag(0xfd00_0000, 4096, 768));
         push_tag(&mut bytes, tag::END, &[]);
         let total = bytes.len() as u32;
         bytes[..4].copy_from_slice(&total.to_le_bytes());
@@ -119,11 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn modules_regions_and_the_newer_root_pointer_are_found() {
+    fn modules_regions_framebuffer_and_the_newer_root_pointer_are_found() {
         let info = parse(&sample(), 0x9000).unwrap();
         assert_eq!(info.modules.as_slice(), [Span::between(0x20_0000, 0x20_1800)]);
         assert_eq!(info.regions.len(), 3);
         assert_eq!(info.root_pointer, RootPointer::Copy([2; RSDP_BYTES]));
+        let pages = info.framebuffer.unwrap().pages().unwrap();
+        assert_eq!(pages, Span::between(0xfd00_0000, 0xfd30_0000));
     }
 
     #[test]
@@ -136,7 +135,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_damage_is_a_value_or_a_refusal(at in 0_usize..0x100, byte: u8, address in 0x8ff0_u64..0xa000) {
+        fn any_damage_is_a_value_or_a_refusal(at in 0_usize..0x140, byte: u8, address in 0x8ff0_u64..0xa000) {
             let mut memory = sample();
             if let Some(place) = memory.bytes.get_mut(at) {
                 *place = byte;

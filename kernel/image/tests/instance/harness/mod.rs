@@ -81,11 +81,13 @@ pub struct Options {
     pub cores: usize,
     /// Bits of [`manifest::mitigations`].
     pub mitigations: u32,
+    /// As [`Handoff::framebuffer`].
+    pub framebuffer: [u64; 3],
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { features: features::HUGE_PAGES, slice_bytes: SLICE_BYTES, cores: 1, mitigations: 0 }
+        Self { features: features::HUGE_PAGES, slice_bytes: SLICE_BYTES, cores: 1, mitigations: 0, framebuffer: [0; 3] }
     }
 }
 
@@ -154,6 +156,7 @@ pub fn handoff(slice: &Slice, options: Options) -> Handoff {
     }
     page.rsdp = 0xe_0000;
     page.rsdp_bytes[..8].copy_from_slice(b"RSD PTR ");
+    page.framebuffer = options.framebuffer;
     page
 }
 

@@ -8,6 +8,7 @@ mod boot;
 mod commands;
 mod examples;
 mod forms;
+mod framebuffer;
 mod hostile;
 mod iso;
 mod isolation;
@@ -97,6 +98,7 @@ fn main() -> ExitCode {
     hostile::add(&mut tests);
     walks::add(&mut tests);
     iso::add(&mut tests);
+    framebuffer::add(&mut tests);
     commands::add(&mut tests);
     libtest_mimic::run(&arguments, tests.trials).exit_code()
 }

@@ -36,6 +36,9 @@ pub const PROBE: &str = "skerry-probe";
 /// The binary of the root task that makes random system calls.
 pub const HOSTILE: &str = "skerry-hostile";
 
+/// The binary of the root task that shows what it was given of a screen, and paints it.
+pub const PAINTER: &str = "skerry-painter";
+
 /// The locks of a kernel for several cores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Lock {
@@ -89,7 +92,7 @@ impl Artifacts {
         let packages = PACKAGES.iter().flat_map(|package| ["-p", package]);
         let paths = build(packages).context("building the kernel, the loader and the programs failed")?;
         let artifacts = Self { paths };
-        for name in [LOADER, KERNEL, ROOT_TASK, BENCH, HOSTILE, PROBE, STRESS] {
+        for name in [LOADER, KERNEL, ROOT_TASK, BENCH, HOSTILE, PAINTER, PROBE, STRESS] {
             ensure!(artifacts.paths.contains_key(name), "the build made no {name}");
         }
         Ok(artifacts)
@@ -182,7 +185,7 @@ impl Artifacts {
         self.paths
             .keys()
             .map(String::as_str)
-            .filter(|name| ![LOADER, KERNEL, ROOT_TASK, BENCH, HOSTILE, PROBE, STRESS].contains(name))
+            .filter(|name| ![LOADER, KERNEL, ROOT_TASK, BENCH, HOSTILE, PAINTER, PROBE, STRESS].contains(name))
     }
 
     /// The loader's bytes.

@@ -3,9 +3,10 @@
 use crate::artifacts::Artifacts;
 use crate::engine::qemu::LAST_RESORT_PORT;
 use crate::engine::{self, Boot, ConsolePort, Engine, Inspection, Machine, Running, Threads};
+use crate::image;
+use crate::iso::{self, Screen};
 use crate::session::{Member, Work};
 use crate::workspace::Scratch;
-use crate::{image, iso};
 use anyhow::Result;
 use partition_config::plan::{Console, Lifetime, Partition, RootKind};
 use partition_config::{Archive, Plan};
@@ -87,7 +88,7 @@ pub fn launch_archive(plan: &Plan, archive: &Archive, artifacts: &Artifacts, sta
         }
         Medium::Iso | Medium::IsoUefi => {
             let path = scratch.path().join("skerry.iso");
-            iso::write(&loader, &archive.bytes, &path)?;
+            iso::write(&loader, &archive.bytes, Screen::of(plan), &path)?;
             // GRUB puts the archive where it likes; leave it room.
             ram_end += archive.bytes.len() as u64;
             if start.medium == Medium::Iso { Boot::Iso(path) } else { Boot::IsoUefi(path) }

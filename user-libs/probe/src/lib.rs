@@ -16,6 +16,7 @@ mod domains;
 mod expect;
 mod float;
 pub mod hostile;
+pub mod painter;
 mod stage;
 mod step;
 mod storm;

@@ -7,7 +7,7 @@ use super::figures::Figure;
 use super::machine::{plan, watch_to_the_end};
 use crate::artifacts::Artifacts;
 use crate::engine::{Engine, qemu};
-use crate::iso;
+use crate::iso::{self, Screen};
 use crate::launch::{Medium, Start};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
@@ -26,7 +26,7 @@ const COMMAND: &str = "cargo xtask bench --only machine";
 /// # Errors
 /// When it cannot be made.
 pub fn image(artifacts: &Artifacts, to: &Path) -> Result<()> {
-    iso::write(&artifacts.loader()?, &plan(artifacts)?.archive().bytes, to)
+    iso::write(&artifacts.loader()?, &plan(artifacts)?.archive().bytes, Screen::Text, to)
 }
 
 /// Boots the ISO under KVM.

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use xtask::artifacts::Artifacts;
 use xtask::form::Form;
 use xtask::images::{Checked, Inputs, check_file};
-use xtask::{iso, tools};
+use xtask::iso::{self, Screen};
+use xtask::tools;
 
 /// Options of `image`.
 #[derive(Debug, Args)]
@@ -34,7 +35,7 @@ pub fn image(arguments: &Arguments) -> Result<ExitCode> {
         Checked::Refused(report) => Ok(print_refusal(report)),
         Checked::Accepted(plan) => {
             let plan = arguments.form.apply(*plan, &artifacts)?;
-            iso::write(&artifacts.loader()?, &plan.archive().bytes, &arguments.output)?;
+            iso::write(&artifacts.loader()?, &plan.archive().bytes, Screen::of(&plan), &arguments.output)?;
             let size = std::fs::metadata(&arguments.output)?.len();
             println!("{}: {:.1} MiB, boots by BIOS and UEFI", arguments.output.display(), size as f64 / 1048576.0);
             println!("the machine needs {} cores and RAM up to {:#x}", plan.core_count(), plan.memory_end());

@@ -22,6 +22,8 @@ multiboot_header:
     .long 12, 6, 0
     .short 6, 0                     // modules page-aligned
     .long 8
+    .short 5, 1                     // optional: a framebuffer, of whatever size and depth; text will do
+    .long 20, 0, 0, 0, 0
     .short 0, 0
     .long 8
 multiboot_end:

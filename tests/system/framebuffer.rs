@@ -26,6 +26,7 @@ const PAINTED: [[u8; 3]; 4] = [[0xff, 0, 0], [0, 0xff, 0], [0, 0, 0xff], [0xff, 
 pub fn add(tests: &mut Tests) {
     tests.add("framebuffer/bios", Quick, |lab| its_owner_paints(lab, Medium::Iso, PATIENCE));
     tests.add("framebuffer/uefi", Slow, |lab| its_owner_paints(lab, Medium::IsoUefi, FIRMWARE_PATIENCE));
+    tests.add("framebuffer/refused_on_a_device_of_another", Quick, refused_on_a_device_of_another);
     tests.add("framebuffer/text_if_nobody_owns_it", Quick, text_if_nobody_owns_it);
     tests.add("framebuffer/none_without_a_boot_loader", Quick, none_without_a_boot_loader);
 }
@@ -39,11 +40,15 @@ fn system(lab: &Lab, owns: &str) -> Result<Plan> {
     lab.text(&format!("{}{}", partition("owner", owns), partition("neighbour", "")))
 }
 
+/// A machine with a display that can be examined.
+fn machine(medium: Medium) -> Start {
+    let extra = ["-device", "VGA"].map(String::from).to_vec();
+    Start { medium, inspection: Inspection::On, extra, ..Start::on(Engine::Qemu) }
+}
+
 /// Boots `plan` on a machine with a display until both painters are done; the machine is still there.
 fn boot(lab: &Lab, plan: &Plan, medium: Medium, patience: Duration) -> Result<(Started, Run)> {
-    let extra = ["-device", "VGA"].map(String::from).to_vec();
-    let start = Start { medium, inspection: Inspection::On, extra, ..Start::on(Engine::Qemu) };
-    let mut started = lab.start(plan, &start)?;
+    let mut started = lab.start(plan, &machine(medium))?;
     let members: Vec<_> = members(plan).into_iter().map(|it| Member { work: Work::Finite, ..it }).collect();
     let report = watch(&mut started.running, &members, &started.consoles, patience, Until::Finished, |_, _| {})?;
     let run = Run { members, report };
@@ -92,6 +97,23 @@ fn its_owner_paints(lab: &Lab, medium: Medium, patience: Duration) -> Result<()>
         ensure!(noticed, "nobody noticed that the owner maps the framebuffer: {found:?}");
     }
     Ok(())
+}
+
+/// What no check of a file can know: the display's memory is where another partition has a device. To the loader that is a
+/// lie, and nobody starts.
+fn refused_on_a_device_of_another(lab: &Lab) -> Result<()> {
+    let mut plan = system(lab, "\"framebuffer\"")?;
+    // Where this machine's firmware puts the display, and far beyond.
+    plan.partitions[1].mmio.push(Extent { base: 0xf000_0000, size: 0xe00_0000 });
+    let run = lab.boot_with(&plan, &machine(Medium::Iso), PATIENCE)?;
+    let refusal = run.report.refusal.as_ref().with_context(|| run.failure("the loader did not refuse"))?;
+    let words = "which \"owner\" owns, overlaps a device of partition \"neighbour\"";
+    ensure!(refusal.code == "loader::boot-info" && refusal.text.contains(words), run.failure("it said something else"));
+    let nobody = run.report.partitions.iter().all(|it| it.done.is_none() && it.ready.is_none());
+    ensure!(nobody, run.failure("somebody started"));
+    // The same system in text mode has nothing to refuse.
+    plan.partitions[0].owns.clear();
+    boot(lab, &plan, Medium::Iso, PATIENCE).map(drop)
 }
 
 /// The loader can do with a framebuffer, and yet the screen is as it was.

@@ -14,7 +14,13 @@ use crate::atomic::{
 use crate::bell::Bell;
 use crate::error::{PeerError, SendError};
 use crate::layout::{PAD, Ring, header, payload, record_words, slack};
-use crate::shared::WordWriter;
+use crate::shared::{WordWriter, expect_write};
+
+/// Words that a write is announced before it is made. The lines of records come from the consumer's processor, and behind
+/// a store that waits for its line all later ones wait: unannounced, each line is waited for in turn.
+const AHEAD: usize = 128;
+/// Words of a cache line.
+const LINE: usize = 8;
 
 /// Sends messages.
 pub struct Producer<'a, B> {
@@ -71,9 +77,26 @@ impl<'a, B: Bell> Producer<'a, B> {
     }
 
     /// As [`try_push`](Self::try_push), for a message whose length the program's text says: no loop and, as long as room
-    /// is known of and the end of the ring is not in the way, one check.
+    /// is known of and the end of the ring is not near, one check.
     #[inline]
     pub fn try_push_words<const WORDS: usize>(&mut self, kind: u32, words: &[u64; WORDS]) -> Result<(), SendError> {
+        match self.room.get(AHEAD..AHEAD + 1 + WORDS) {
+            Some(ahead) => {
+                announce(ahead);
+                self.push_words(kind, words)
+            }
+            None => self.push_words_unannounced(kind, words),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_words_unannounced<const WORDS: usize>(&mut self, kind: u32, words: &[u64; WORDS]) -> Result<(), SendError> {
+        self.push_words(kind, words)
+    }
+
+    #[inline(always)]
+    fn push_words<const WORDS: usize>(&mut self, kind: u32, words: &[u64; WORDS]) -> Result<(), SendError> {
         let Some((record, rest)) = self.room.split_at_checked(1 + WORDS).filter(|_| kind != PAD) else {
             return self.push_words_with_care(kind, words);
         };
@@ -215,6 +238,7 @@ impl<'a, B: Bell> Producer<'a, B> {
         let count = to_end.min(self.free(tail) as usize);
         self.room = self.ring.data.get(index..index + count).unwrap_or(&[]);
         self.end = tail.wrapping_add(self.room.len() as u64);
+        announce(self.room.get(..AHEAD).unwrap_or(self.room));
     }
 
     /// Words that are free if this end's position is `tail`.
@@ -276,6 +300,12 @@ impl<'a, B: Bell> Producer<'a, B> {
     }
 }
 
+/// Announces that all of `words` will be written.
+#[inline(always)]
+fn announce(words: &[AtomicU64]) {
+    words.iter().step_by(LINE).for_each(expect_write);
+}
+
 /// Room for one message, filled from the front. Dropping it sends nothing.
 pub struct Slot<'p, 'a, B> {
     producer: &'p mut Producer<'a, B>,
@@ -314,11 +344,13 @@ impl<B: Bell> Slot<'_, '_, B> {
             return Err(SendError::ReservedKind);
         }
         let (producer, bytes) = (self.producer, self.writer.len());
-        let record = producer.room.split_at_checked(record_words(bytes) as usize);
+        let words = record_words(bytes) as usize;
+        let record = producer.room.split_at_checked(words);
         let (Some((first, _)), Some((_, rest))) = (producer.room.split_first(), record) else {
             return Err(SendError::TooLong);
         };
         first.store(header(kind, bytes), Relaxed);
+        announce(producer.room.get(AHEAD..AHEAD + words).unwrap_or(&[]));
         producer.room = rest;
         producer.messages += 1;
         producer.unused += slack(bytes);

@@ -1,4 +1,4 @@
-//! Coverage-guided fuzzing: builds `tests/fuzz` with libFuzzer and instrumentation, and runs its functions one by one.
+//! Coverage-guided fuzzing: builds `tests/fuzz` with libFuzzer and instrumentation, and runs its functions.
 //!
 //! The corpus in the tree is read only; what a run finds goes to `target/skerry/fuzz/corpus/`, inputs that fail to
 //! `target/skerry/fuzz/failures/`. Only flags of stable compilers are used.
@@ -20,6 +20,10 @@ const INSTRUMENTATION: &[&str] = &[
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
     "--cfg=fuzzing",
 ];
+
+/// Seconds after which an input is one that hangs: thousands of times what the longest takes, since they pass on a clock
+/// on the wall and the host may be busy.
+const HANGS: &str = "-timeout=120";
 
 /// Longer inputs show nothing new.
 const MAX_BYTES: &str = "-max_len=4096";
@@ -64,7 +68,7 @@ impl Fuzzer {
         let (work, failures) = (directory("corpus", target)?, directory("failures", target)?);
         let output = self
             .engine(target)
-            .args([format!("-max_total_time={}", duration.as_secs().max(1)), "-timeout=20".into()])
+            .args([format!("-max_total_time={}", duration.as_secs().max(1)), HANGS.into()])
             .args(["-rss_limit_mb=2048", "-print_final_stats=1"])
             .arg(format!("-artifact_prefix={}/", failures.display()))
             .args([&work, &corpus(target)])
@@ -90,7 +94,7 @@ impl Fuzzer {
         let merged = tempfile::tempdir().context("no temporary directory")?;
         let status = self
             .engine(target)
-            .args(["-set_cover_merge=1", "-timeout=20"])
+            .args(["-set_cover_merge=1", HANGS])
             .args([merged.path(), &kept, &work])
             .stderr(Stdio::null())
             .status()

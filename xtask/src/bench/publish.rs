@@ -2,7 +2,7 @@
 //!
 //! A section that the run measured nothing of stays as it is. Tests: below.
 
-use super::figures::{BYTES, Figure, INSTRUCTIONS};
+use super::figures::{BYTES, Figure, ICOUNT, INSTRUCTIONS};
 use super::host::BETWEEN;
 use super::{curves, report, scaling};
 use anyhow::{Context, Result, bail};
@@ -32,7 +32,8 @@ pub fn publish(docs: &Path, figures: &[Figure]) -> Result<()> {
 fn sections(figures: &[Figure]) -> Vec<(&'static str, String)> {
     let has = |unit: &str| figures.iter().any(|figure| figure.unit == unit);
     let mut sections = Vec::new();
-    if has(INSTRUCTIONS) {
+    // Lockstep has instructions to tell of too, but not these.
+    if figures.iter().any(|figure| figure.engine == ICOUNT && figure.unit == INSTRUCTIONS) {
         sections.push(("operations", report::operations(figures)));
         sections.push(("same binary", report::same_binary()));
     }
@@ -75,6 +76,8 @@ mod tests {
         let text = std::fs::read_to_string(docs.path().join("performance.md")).unwrap();
         assert!(text.starts_with("a\n") && text.contains("| `ipc.call.same` | 123 |"), "{text}");
         assert!(text.contains("kept") && !text.contains("old"), "{text}");
+        publish(docs.path(), &[Figure::single("doorbell.sender", "bochs-lockstep", INSTRUCTIONS, 5)]).unwrap();
+        assert_eq!(std::fs::read_to_string(docs.path().join("performance.md")).unwrap(), text);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: fuzzers that are guided by coverage, one after the other.
+//! `cargo xtask fuzz`: fuzzers that are guided by coverage, as many at a time as the host has processors.
 
 use super::{BAD, PLAIN, QUIET};
 use anyhow::{Result, bail};
@@ -6,6 +6,7 @@ use clap::Args;
 use std::process::ExitCode;
 use std::time::Duration;
 use xtask::fuzz::{Fuzzer, targets};
+use xtask::parallel::in_parallel;
 use xtask::tally::Tally;
 use xtask::tools;
 
@@ -41,15 +42,19 @@ pub fn fuzz(arguments: &Arguments) -> Result<ExitCode> {
 /// Fuzzes `target`, or all, each for `duration`.
 pub fn run_all(target: Option<&str>, duration: Duration) -> Result<Tally> {
     let fuzzer = Fuzzer::build()?;
-    let mut total = Tally::default();
-    for name in chosen(target)? {
-        let outcome = fuzzer.run(&name, duration)?;
+    let names = chosen(target)?;
+    let outcomes = in_parallel(names.len(), |index| {
+        let (name, outcome) = (&names[index], fuzzer.run(&names[index], duration)?);
         let tried = outcome.tried.map_or_else(|| "an unknown number of".into(), |tried| tried.to_string());
         anstream::println!("{QUIET}fuzz {name}: {tried} inputs{PLAIN}");
         if let Some(failure) = &outcome.failure {
             anstream::eprintln!("{BAD}{name} fails:{PLAIN}\n{failure}");
         }
-        total += Tally::one(outcome.failure.is_none());
+        anyhow::Ok(Tally::one(outcome.failure.is_none()))
+    });
+    let mut total = Tally::default();
+    for outcome in outcomes {
+        total += outcome?;
     }
     Ok(total)
 }

@@ -21,8 +21,8 @@ use xtask::tools;
 const KERNELS: [&str; 4] =
     ["skerry-image/smp", "skerry-image/lock-mcs", "skerry-image/lock-big", "skerry-image/hardware-debug"];
 
-/// How long each fuzzer runs: about half a minute in all.
-const FUZZED: Duration = Duration::from_secs(3);
+/// How long each fuzzer runs: about a minute of the host's processors in all.
+const FUZZED: Duration = Duration::from_secs(6);
 
 /// Options of `test`.
 #[derive(Debug, Args)]

@@ -77,31 +77,15 @@ impl<'a, B: Bell> Producer<'a, B> {
     }
 
     /// As [`try_push`](Self::try_push), for a message whose length the program's text says: no loop and, as long as room
-    /// is known of and the end of the ring is not near, one check.
+    /// is known of and the end of the ring is not in the way, one check, and one for what is ahead.
     #[inline]
     pub fn try_push_words<const WORDS: usize>(&mut self, kind: u32, words: &[u64; WORDS]) -> Result<(), SendError> {
-        match self.room.get(AHEAD..AHEAD + 1 + WORDS) {
-            Some(ahead) => {
-                announce(ahead);
-                self.push_words(kind, words)
-            }
-            None => self.push_words_unannounced(kind, words),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn push_words_unannounced<const WORDS: usize>(&mut self, kind: u32, words: &[u64; WORDS]) -> Result<(), SendError> {
-        self.push_words(kind, words)
-    }
-
-    #[inline(always)]
-    fn push_words<const WORDS: usize>(&mut self, kind: u32, words: &[u64; WORDS]) -> Result<(), SendError> {
         let Some((record, rest)) = self.room.split_at_checked(1 + WORDS).filter(|_| kind != PAD) else {
             return self.push_words_with_care(kind, words);
         };
         record[0].store(header(kind, WORDS * 8), Relaxed);
         record[1..].iter().zip(words).for_each(|(place, word)| place.store(*word, Relaxed));
+        announce(rest.get(AHEAD..AHEAD + 1 + WORDS).unwrap_or(&[]));
         self.room = rest;
         self.messages += 1;
         Ok(())
@@ -350,7 +334,7 @@ impl<B: Bell> Slot<'_, '_, B> {
             return Err(SendError::TooLong);
         };
         first.store(header(kind, bytes), Relaxed);
-        announce(producer.room.get(AHEAD..AHEAD + words).unwrap_or(&[]));
+        announce(rest.get(AHEAD..AHEAD + words).unwrap_or(&[]));
         producer.room = rest;
         producer.messages += 1;
         producer.unused += slack(bytes);

@@ -18,7 +18,7 @@ pub fn run(bytes: &[u8]) {
             break;
         }
         run.step();
-        if step % STRIDE == 0 {
+        if step.is_multiple_of(STRIDE) {
             run.system.audit_now();
         }
     }

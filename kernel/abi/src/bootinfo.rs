@@ -176,7 +176,8 @@ pub struct Header {
 words! {
     /// Kinds of extra chunks.
     ChunkId: u64, from_id {
-        /// Unused space up to the end of the extra pages.
+        /// Nothing for programs written for seL4, which skip it or file it away: some have a table with a place for each kind
+        /// below and look no further. Skerry's own chunks are of this kind and begin with a [`SkerryChunk`].
         Padding = 0,
         /// VESA mode information.
         X86Vbe = 1,
@@ -192,14 +193,20 @@ words! {
         X86TscFreq = 5,
         /// Device tree.
         Fdt = 6,
-        /// Skerry: the partition manifest.
-        SkerryManifest = 0x534b_0001,
-        /// Skerry: [`Instance`].
-        SkerryInstance = 0x534b_0002,
     }
 }
 
-/// Contents of a [`ChunkId::SkerryInstance`] chunk, behind its header. Chunks may lie at any address: read by bytes.
+words! {
+    /// First word of a [`ChunkId::Padding`] chunk of Skerry's: what follows it.
+    SkerryChunk: u64, from_tag {
+        /// The partition manifest.
+        Manifest = 0x534b_0001,
+        /// An [`Instance`].
+        Instance = 0x534b_0002,
+    }
+}
+
+/// Contents of a [`SkerryChunk::Instance`] behind its first word. Chunks may lie at any address: read by bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Instance {

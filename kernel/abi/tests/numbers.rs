@@ -1,6 +1,6 @@
 //! The numbers of the interface, spelt out a second time: a change in the crate must be made here too, knowingly.
 
-use abi::bootinfo::{BootInfo, ChunkId, InitialSlot, Instance};
+use abi::bootinfo::{BootInfo, ChunkId, InitialSlot, Instance, SkerryChunk};
 use abi::error::{Error, LookupFailure};
 use abi::fault::FaultType;
 use abi::invocation::Invocation;
@@ -231,7 +231,8 @@ fn initial_slots_and_chunks() {
     assert!(InitialSlot::ALL.iter().enumerate().all(|(index, slot)| slot.word() == index as u64));
     assert_eq!(InitialSlot::ALL.len() as u64, abi::bootinfo::NUM_INITIAL_CAPS);
     assert_eq!(InitialSlot::InitThreadSc.word(), 14);
-    assert_eq!(ChunkId::from_id(0x534b_0002), Some(ChunkId::SkerryInstance));
+    assert!(ChunkId::ALL.iter().enumerate().all(|(index, id)| id.word() == index as u64));
+    assert_eq!(SkerryChunk::from_tag(0x534b_0002), Some(SkerryChunk::Instance));
     assert_eq!(size_of::<BootInfo>(), 3864);
     let instance =
         Instance { files_base: 1, files_size: 2, loader_start_tsc: 3, tsc_mhz: 4, slice_base: 5, slice_size: 6 };

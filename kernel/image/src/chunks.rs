@@ -1,7 +1,7 @@
 //! The extra bootinfo chunks behind the bootinfo page: seL4's, and Skerry's manifest and instance chunks.
 
 use crate::bootinfo::Page;
-use abi::bootinfo::{ChunkId, FRAMEBUFFER_BYTES, Header, Instance};
+use abi::bootinfo::{ChunkId, FRAMEBUFFER_BYTES, Header, Instance, SkerryChunk};
 use core::{cell::Cell, iter};
 use manifest::handoff::Handoff;
 use memory::{Phys, Ref};
@@ -36,6 +36,11 @@ impl Writer {
         }
         self.length += header[1];
     }
+
+    /// One of Skerry's, in what is padding to others.
+    fn own(&mut self, what: SkerryChunk, bytes: u64, words: impl IntoIterator<Item = u64>) {
+        self.chunk(ChunkId::Padding, 8 + bytes, iter::once(what as u64).chain(words));
+    }
 }
 
 /// Bytes of all chunks.
@@ -54,7 +59,7 @@ pub(crate) fn write(base: Phys, handoff: &Handoff) {
 fn write_all(writer: &mut Writer, handoff: &Handoff) {
     let (files, slice) = (handoff.files, handoff.memory[0]);
     let words = [files.base, files.size, handoff.loader_start_tsc, u64::from(handoff.tsc_mhz), slice.base, slice.size];
-    writer.chunk(ChunkId::SkerryInstance, Instance::BYTES as u64, words);
+    writer.own(SkerryChunk::Instance, Instance::BYTES as u64, words);
     // The instance's memory, not the machine's. 32 bits come first, so a word ends one entry and begins the next.
     let ranges = handoff.memory.iter().filter(|range| range.size != 0);
     let ends = iter::once(ranges.clone().count() as u64 * MAP_ENTRY).chain(iter::repeat(RAM));
@@ -70,7 +75,7 @@ fn write_all(writer: &mut Writer, handoff: &Handoff) {
     }
     let count = handoff.manifest.size.div_ceil(8);
     let word = |index| Ref::<Word>::at(Phys(handoff.manifest.base + index * 8)).0.get();
-    writer.chunk(ChunkId::SkerryManifest, count * 8, (0..count).map(|index| u64::from_le_bytes(word(index))));
+    writer.own(SkerryChunk::Manifest, count * 8, (0..count).map(|index| u64::from_le_bytes(word(index))));
 }
 
 /// The page after the bootinfo page, so that the two modules agree on what a page is.

@@ -138,8 +138,8 @@ fn boot(plan: &Plan, index: usize) -> (Rc<RefCell<Kernel>>, Page, Vec<u8>) {
     };
     let instance = Instance { files_base, files_size: area, tsc_mhz: 2000, loader_start_tsc: 5, ..Instance::default() };
     chunk(5, &2000u32.to_le_bytes());
-    chunk(0x534b_0002, &instance.to_bytes());
-    chunk(0x534b_0001, &bytes);
+    chunk(0, &[&0x534b_0002_u64.to_le_bytes()[..], &instance.to_bytes()].concat());
+    chunk(0, &[&0x534b_0001_u64.to_le_bytes()[..], &bytes].concat());
     (Rc::new(RefCell::new(kernel)), page, extra)
 }
 

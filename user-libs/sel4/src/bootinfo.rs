@@ -5,8 +5,8 @@
 
 use crate::cap::{SchedControl, Untyped};
 use abi::bootinfo::{
-    BootInfo as Layout, ChunkId, FRAME_BYTES, FRAMEBUFFER_BYTES, Header, Instance, MAX_UNTYPEDS, SlotRegion,
-    UntypedDesc,
+    BootInfo as Layout, ChunkId, FRAME_BYTES, FRAMEBUFFER_BYTES, Header, Instance, MAX_UNTYPEDS, SkerryChunk,
+    SlotRegion, UntypedDesc,
 };
 
 /// The bootinfo page and its extra chunks.
@@ -68,14 +68,20 @@ impl<'a> BootInfo<'a> {
         self.chunks().find(|(found, _)| *found == id.word()).map(|(_, contents)| contents)
     }
 
+    /// What Skerry says beyond seL4, in a chunk that is padding to others.
+    fn own(&self, what: SkerryChunk) -> Option<&'a [u8]> {
+        let mut padding = self.chunks().filter(|(id, _)| *id == ChunkId::Padding.word());
+        padding.find_map(|(_, contents)| contents.strip_prefix(&what.word().to_le_bytes()))
+    }
+
     /// Skerry: the partition manifest's bytes.
     pub fn manifest(&self) -> Option<&'a [u8]> {
-        self.chunk(ChunkId::SkerryManifest)
+        self.own(SkerryChunk::Manifest)
     }
 
     /// Skerry: where this instance's files and memory are, and when the loader began.
     pub fn instance(&self) -> Option<Instance> {
-        Instance::from_bytes(self.chunk(ChunkId::SkerryInstance)?)
+        Instance::from_bytes(self.own(SkerryChunk::Instance)?)
     }
 
     /// The memory map, as boot loaders give it: base, length in bytes and kind of each range; kind 1 is RAM. Skerry names

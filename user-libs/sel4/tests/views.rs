@@ -1,6 +1,6 @@
 //! The views over what the kernel writes: bootinfo pages and fault messages, well-formed and not.
 
-use abi::bootinfo::{BootInfo as Page, ChunkId, Instance, SlotRegion, UntypedDesc};
+use abi::bootinfo::{BootInfo as Page, ChunkId, Instance, SkerryChunk, SlotRegion, UntypedDesc};
 use abi::fault::{TIMEOUT_REPLY_REGISTERS, UNKNOWN_SYSCALL_REGISTERS, USER_EXCEPTION_REGISTERS};
 use abi::register::UserRegister;
 use sel4::bootinfo::Framebuffer;
@@ -11,13 +11,19 @@ fn chunk(id: u64, len: u64, contents: &[u8]) -> Vec<u8> {
     [&id.to_le_bytes()[..], &len.to_le_bytes(), contents].concat()
 }
 
+/// One of Skerry's.
+fn own(what: SkerryChunk, contents: &[u8]) -> Vec<u8> {
+    chunk(ChunkId::Padding.word(), 24 + contents.len() as u64, &[&what.word().to_le_bytes(), contents].concat())
+}
+
 #[test]
 fn chunks_are_found_by_kind() {
     let instance = Instance { tsc_mhz: 3000, ..Instance::default() };
     let extra = [
         chunk(ChunkId::X86TscFreq.word(), 20, &3000u32.to_le_bytes()),
-        chunk(ChunkId::SkerryInstance.word(), 64, &instance.to_bytes()),
-        chunk(ChunkId::SkerryManifest.word(), 19, b"abc"),
+        chunk(0, 20, b"none"),
+        own(SkerryChunk::Instance, &instance.to_bytes()),
+        own(SkerryChunk::Manifest, b"abc"),
         chunk(0, 16, b""),
     ]
     .concat();

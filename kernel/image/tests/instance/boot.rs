@@ -1,7 +1,7 @@
 //! What the root task finds, and what boot refuses.
 
 use crate::harness::{self, IMAGE, IMAGE_PAGES, MANIFEST, Options, System, slot};
-use abi::bootinfo::ChunkId;
+use abi::bootinfo::{ChunkId, SkerryChunk};
 use capability::Kind;
 use image::BootError;
 use machine::Register;
@@ -51,7 +51,7 @@ fn every_initial_slot_holds_what_sel4_says() {
     assert!((info.untyped.start..info.untyped.end).all(|cptr| system.cap(cptr).kind() == Kind::Untyped));
 }
 
-/// The contents of the extra chunks by their ids.
+/// The contents of the extra chunks by their ids; of Skerry's own, by the word they begin with.
 fn chunks(system: &System) -> std::collections::BTreeMap<u64, Vec<u8>> {
     let info = system.bootinfo();
     let mut bytes = Vec::new();
@@ -64,7 +64,10 @@ fn chunks(system: &System) -> std::collections::BTreeMap<u64, Vec<u8>> {
     while at < info.extra_len as usize {
         let word = |offset: usize| u64::from_le_bytes(bytes[at + offset..at + offset + 8].try_into().unwrap());
         let (id, length) = (word(0), word(8) as usize);
-        chunks.insert(id, bytes[at + 16..at + length].to_vec());
+        // Programs for seL4 have tables with a place for each of seL4's kinds, and do not look whether there is one.
+        assert!(id <= ChunkId::Fdt as u64, "chunk {id:#x} is none of seL4's");
+        let (id, header) = if id == ChunkId::Padding as u64 { (word(16), 24) } else { (id, 16) };
+        chunks.insert(id, bytes[at + header..at + length].to_vec());
         at += length;
     }
     assert_eq!(at, info.extra_len as usize);
@@ -75,7 +78,7 @@ fn chunks(system: &System) -> std::collections::BTreeMap<u64, Vec<u8>> {
 fn the_extra_chunks_carry_the_manifest_and_the_instance() {
     let system = System::new();
     let chunks = chunks(&system);
-    assert_eq!(&chunks[&(ChunkId::SkerryManifest as u64)][..MANIFEST.len()], MANIFEST);
+    assert_eq!(&chunks[&(SkerryChunk::Manifest as u64)][..MANIFEST.len()], MANIFEST);
     // seL4's are as long as seL4's.
     assert_eq!(chunks[&(ChunkId::X86TscFreq as u64)], 1000u32.to_le_bytes());
     let root_pointer = &chunks[&(ChunkId::X86AcpiRsdp as u64)];
@@ -86,7 +89,7 @@ fn the_extra_chunks_carry_the_manifest_and_the_instance() {
         [&24u32.to_le_bytes()[..], &20u32.to_le_bytes(), &range.base.0.to_le_bytes(), &range.size.to_le_bytes()];
     assert_eq!(map[..28], [entry.concat(), 1u32.to_le_bytes().to_vec()].concat());
     assert!(map.len() == 4 + 50 * 24 && map[28..].iter().all(|byte| *byte == 0));
-    let instance = abi::bootinfo::Instance::from_bytes(&chunks[&(ChunkId::SkerryInstance as u64)]).unwrap();
+    let instance = abi::bootinfo::Instance::from_bytes(&chunks[&(SkerryChunk::Instance as u64)]).unwrap();
     assert_eq!(instance.slice_base, system.slice.range().base.0);
     assert_eq!((instance.files_base, instance.files_size), (system.handoff.files.base, system.handoff.files.size));
 }
@@ -102,7 +105,7 @@ fn the_framebuffer_is_described_to_its_owner_as_sel4_does() {
     wanted.extend([32, 1]);
     let found = chunks(&owner);
     assert_eq!(found[&(ChunkId::X86Framebuffer as u64)], wanted);
-    assert_eq!(&found[&(ChunkId::SkerryManifest as u64)][..MANIFEST.len()], MANIFEST);
+    assert_eq!(&found[&(SkerryChunk::Manifest as u64)][..MANIFEST.len()], MANIFEST);
     assert!(!chunks(&System::new()).contains_key(&(ChunkId::X86Framebuffer as u64)), "no owner, no chunk");
 }
 

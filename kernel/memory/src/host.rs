@@ -4,14 +4,27 @@
 //! between them is not accessible, so a stray kernel reference faults here as it does there.
 
 use crate::{Object, Phys, Range, Ref, WINDOW_BASE, WINDOW_BITS};
-use std::sync::{Mutex, OnceLock};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Gap between slices, so that an overrun faults.
 const GUARD_BYTES: u64 = 2 << 20;
 
-fn reserve() -> &'static Mutex<u64> {
-    static NEXT: OnceLock<Mutex<u64>> = OnceLock::new();
-    NEXT.get_or_init(|| {
+/// So much of the window is given out before any address is given again: a reference into a slice that is gone faults for
+/// long. The rest is for devices.
+const FRESH_BYTES: u64 = 1 << (WINDOW_BITS - 1);
+
+/// Which addresses are free.
+struct Addresses {
+    /// Nobody had those from here on.
+    next: u64,
+    /// Slices that are gone, the oldest first.
+    gone: VecDeque<Range>,
+}
+
+fn addresses() -> MutexGuard<'static, Addresses> {
+    static ADDRESSES: OnceLock<Mutex<Addresses>> = OnceLock::new();
+    let addresses = ADDRESSES.get_or_init(|| {
         // SAFETY: a fresh anonymous reservation at a fixed address that nothing else in the process uses; NOREPLACE makes
         // the call fail rather than overwrite a mapping.
         let result = unsafe {
@@ -25,8 +38,20 @@ fn reserve() -> &'static Mutex<u64> {
             )
         };
         assert_eq!(result as u64, WINDOW_BASE, "the host refuses the window's address range");
-        Mutex::new(16 << 20)
-    })
+        Mutex::new(Addresses { next: 16 << 20, gone: VecDeque::new() })
+    });
+    addresses.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Addresses {
+    fn take(&mut self, size: u64) -> u64 {
+        let fresh = self.next + size + GUARD_BYTES;
+        if fresh <= FRESH_BYTES {
+            return std::mem::replace(&mut self.next, fresh);
+        }
+        let oldest = self.gone.iter().position(|range| range.size == size).and_then(|index| self.gone.remove(index));
+        oldest.expect("a slice of this size is gone").base.0
+    }
 }
 
 /// Memory of one instance in a test; given back when dropped.
@@ -36,12 +61,12 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// Commits a zeroed slice of `size` bytes (a multiple of 2 MiB) at a fresh physical address, 2 MiB-aligned.
+    /// Commits a zeroed slice of `size` bytes (a multiple of 2 MiB) at a physical address that is free, 2 MiB-aligned.
+    ///
+    /// # Panics
+    /// When half the window is used up and no slice of this size is gone.
     pub fn new(size: u64) -> Self {
-        let mut next = reserve().lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let base = *next;
-        *next = base + size + GUARD_BYTES;
-        assert!(*next < 1 << WINDOW_BITS, "the host window is used up");
+        let base = addresses().take(size);
         protect(base, size, libc::PROT_READ | libc::PROT_WRITE);
         Self { range: Range { base: Phys(base), size } }
     }
@@ -58,6 +83,7 @@ impl Drop for Slice {
         // SAFETY: the range was committed by `new` and belongs to this value alone.
         unsafe { libc::madvise((WINDOW_BASE + base) as *mut libc::c_void, size as usize, libc::MADV_DONTNEED) };
         protect(base, size, libc::PROT_NONE);
+        addresses().gone.push_back(self.range);
     }
 }
 
@@ -105,5 +131,17 @@ mod tests {
     fn slices_do_not_overlap() {
         let (one, two) = (Slice::new(2 << 20), Slice::new(2 << 20));
         assert!(!one.range().overlaps(two.range()));
+    }
+
+    #[test]
+    fn addresses_are_given_again_once_half_the_window_was_given_out() {
+        let gone = |base, size| Range { base: Phys(base), size };
+        let mut addresses = Addresses { next: 16 << 20, gone: [gone(1 << 20, 2 << 20), gone(5 << 20, 4 << 20)].into() };
+        assert_eq!(addresses.take(4 << 20), 16 << 20, "nobody had this");
+        addresses.next = FRESH_BYTES - (4 << 20);
+        assert_eq!(addresses.take(4 << 20), 5 << 20);
+        assert_eq!(addresses.take(2 << 20), FRESH_BYTES - (4 << 20), "it fits, with its guard");
+        assert_eq!(addresses.take(2 << 20), 1 << 20);
+        assert!(addresses.gone.is_empty());
     }
 }

@@ -36,7 +36,7 @@ pub const IMAGE_PAGES: u64 = 4;
 /// User address of the root task's image.
 pub const IMAGE: u64 = 0x40_0000;
 /// Physical address of the device range; no memory is there, so a kernel access would fault.
-pub const DEVICE: u64 = 0x3fff_0000_0000;
+pub const DEVICE: u64 = 0xff_0000_0000;
 /// Bytes of the device range: one large page.
 pub const DEVICE_BYTES: u64 = 2 << 20;
 /// Text in the manifest's place.

@@ -219,7 +219,7 @@ impl Plan {
             root_task: place.root_task,
             domains: partition.domains,
             mitigations: partition.mitigations.0,
-            reserved: 0,
+            root_cnode_bits: partition.root_cnode_bits,
             cores: append(&mut tables.cores, cores),
             memory: append(&mut tables.memory, partition.memory.iter().map(memory)),
             devices: append(&mut tables.devices, partition.mmio.iter().map(memory)),

@@ -66,6 +66,8 @@ codes! {
 
     /// A number of scheduling domains that no kernel has.
     Domains = "skerry::partition::domains",
+    /// A CNode that no root task can have, or too small for the pages of its image.
+    RootCNode = "skerry::partition::root-cnode-bits",
 
     /// Memory that does not start and end at a multiple of 2 MiB.
     MemoryMisaligned = "skerry::memory::misaligned",

@@ -189,6 +189,7 @@ fn joined(name: &str, members: &[Partition], channel_bytes: u64, images: &dyn Im
         name: name.to_owned(),
         cores,
         domains: members.iter().map(|member| member.domains).max().unwrap_or(1),
+        root_cnode_bits: members.iter().map(|member| member.root_cnode_bits).max().unwrap_or(0),
         mitigations: Mitigations(members.iter().fold(0, |all, member| all | member.mitigations.0)),
         memory,
         need,

@@ -10,12 +10,16 @@ use manifest::handoff::STACK_BYTES;
 
 /// Handoff, trampoline, and the page tables of a kernel, window tables aside.
 const KERNEL_TABLES: u64 = 128 << 10;
-/// Root CNode, bootinfo and other objects of a root task.
+/// Root CNode of the usual size, bootinfo and other objects of a root task.
 const ROOT_TASK_ROOM: u64 = 512 << 10;
 /// Page tables, TCB, CNode, scheduling context, IPC buffer of one program.
 const PROGRAM_OBJECTS: u64 = 128 << 10;
 /// Ready queues, idle thread and page tables of one core.
 const CORE_OBJECTS: u64 = 64 << 10;
+/// Bytes of a slot.
+const SLOT: u64 = 32;
+/// log2 of the slots of a root CNode, at least: as in seL4 for its test suite.
+pub const ROOT_CNODE_BITS: u32 = 13;
 /// Added to what is needed when a partition leaves its size open.
 const FREE_ROOM: u64 = MIB;
 
@@ -26,6 +30,8 @@ pub struct Parts<'a> {
     pub kernel_span: u64,
     /// The same of the root task.
     pub root_span: u64,
+    /// log2 of the slots of the root task's CNode.
+    pub root_cnode_bits: u32,
     /// Cores.
     pub cores: u64,
     /// Files.
@@ -55,6 +61,22 @@ pub fn file_area(sizes: impl IntoIterator<Item = u64>) -> (Vec<u64>, u64) {
     (offsets, end)
 }
 
+/// log2 of the slots of the root task's CNode if nobody says: a page of the image takes one, and half are left.
+pub fn root_cnode_bits(root_span: u64) -> u32 {
+    (2 * root_span.div_ceil(PAGE)).next_power_of_two().trailing_zeros().max(ROOT_CNODE_BITS)
+}
+
+/// What the objects of a root task take, page tables of its image included.
+fn room(parts: &Parts<'_>) -> u64 {
+    let cnode = match parts.root_cnode_bits {
+        ..=ROOT_CNODE_BITS => 0,
+        // Aligned to its size.
+        bits if bits > 16 => (2 * SLOT) << bits,
+        bits => SLOT << bits,
+    };
+    ROOT_TASK_ROOM.saturating_add(cnode).saturating_add(parts.root_span.div_ceil(LARGE_PAGE).saturating_mul(PAGE))
+}
+
 /// The need, `window_bytes` being the size of the slice if it is fixed already.
 pub fn of(parts: &Parts<'_>, window_bytes: Option<u64>) -> Need {
     let window_tables = window_bytes.unwrap_or(0).div_ceil(GIB).saturating_mul(PAGE);
@@ -69,7 +91,7 @@ pub fn of(parts: &Parts<'_>, window_bytes: Option<u64>) -> Need {
     let mapping = parts.mapped.div_ceil(LARGE_PAGE).saturating_mul(PAGE);
     let programs = parts.programs.iter().map(|bytes| bytes.saturating_add(PROGRAM_OBJECTS));
     let programs = programs.fold(mapping.saturating_add(parts.channels), u64::saturating_add);
-    Need { kernel, root_task: parts.root_span, files, programs, room: ROOT_TASK_ROOM }
+    Need { kernel, root_task: parts.root_span, files, programs, room: room(parts) }
 }
 
 /// The size of a slice that leaves it open.

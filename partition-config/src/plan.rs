@@ -28,6 +28,8 @@ pub struct Partition {
     pub memory: Vec<Extent>,
     /// Scheduling domains, 1 to [`manifest::handoff::MAX_DOMAINS`].
     pub domains: u32,
+    /// log2 of the slots of the root task's CNode, 13 to [`manifest::handoff::MAX_ROOT_CNODE_BITS`].
+    pub root_cnode_bits: u32,
     /// Mitigations of leaks through speculation.
     pub mitigations: crate::schema::Mitigations,
     /// What must fit into the memory.

@@ -66,6 +66,8 @@ table! {
         optional memory "memory": MemoryChoice,
         /// Scheduling domains, 1 to 16. Default: 1, as in a stock seL4.
         optional domains "domains": u32,
+        /// log2 of the slots of the root task's CNode, 13 to 20. Default: 13, or more if its image has many pages.
+        optional root_cnode_bits "root-cnode-bits": u32,
         /// Against leaks through speculation: "auto", what the processor needs; "none"; "all"; or a list of "kpti", "ibrs",
         /// "stibp", "ibpb", "rsb" and "verw". Default: "auto".
         optional mitigations "mitigations": Mitigations,

@@ -96,7 +96,7 @@ pub struct BootInfo {
     pub node_id: u64,
     /// Cores of the instance.
     pub num_nodes: u64,
-    /// Levels of I/O page tables; 0 without VT-d.
+    /// Levels of I/O page tables; all ones without VT-d.
     pub num_iopt_levels: u64,
     /// Address of the root task's IPC buffer.
     pub ipc_buffer: u64,
@@ -146,7 +146,7 @@ impl BootInfo {
             extra_len: 0,
             node_id: 0,
             num_nodes: 1,
-            num_iopt_levels: 0,
+            num_iopt_levels: u64::MAX,
             ipc_buffer: 0,
             empty: NONE,
             shared_frames: NONE,

@@ -135,6 +135,7 @@ fn check(handoff: &Handoff) -> Result<(), BootError> {
         (handoff.port_count, handoff::MAX_PORTS),
         (handoff.route_count, handoff::MAX_ROUTES),
         (handoff.top_entry_count, handoff::MAX_TOP_ENTRIES),
+        (handoff.root_cnode_bits, handoff::MAX_ROOT_CNODE_BITS as usize),
     ];
     if counts.iter().any(|&(count, most)| count as usize > most) || handoff.core_count == 0 || handoff.memory_count == 0
     {

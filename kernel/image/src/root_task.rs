@@ -14,25 +14,24 @@ use sync::CoreIndex;
 use thread::{BOOT_SLICE_US, SchedContext, State, Tcb, TcbSlot};
 use vspace::{AsidPool, Attributes, Level, Mapper, Table, USER_TOP};
 
-/// log2 of the slots of the root CNode.
+/// log2 of the slots of the root CNode, at least.
 const CNODE_BITS: u32 = 13;
 /// ASID of the root task's address space.
 const ASID: u16 = 1;
-/// Most paging structures below the top for the root task: the image, buffer and bootinfo span at most this.
-const MAX_TABLES: usize = 64;
 
 /// Memory for everything the root task starts with.
 #[derive(Debug)]
 pub(crate) struct Objects {
     cnode: Phys,
+    cnode_bits: u32,
     root: Phys,
     pool: Phys,
     buffer: Phys,
     info: Phys,
     extra: Phys,
     extra_pages: u64,
-    tables: [Phys; MAX_TABLES],
-    table_count: usize,
+    /// Paging structures below the top, one behind the other.
+    tables: Phys,
     thread: Phys,
     context: Phys,
 }
@@ -76,19 +75,15 @@ const LEVELS: [(Level, Kind); 3] =
 impl Objects {
     pub(crate) fn take(memory: &mut Allocator, handoff: &Handoff) -> Result<Self, BootError> {
         let layout = Layout::of(handoff)?;
-        let cnode = memory.take(CNODE_BITS + object::SLOT_BITS)?;
+        let cnode_bits = handoff.root_cnode_bits.max(CNODE_BITS);
+        let cnode = memory.take(cnode_bits + object::SLOT_BITS)?;
         let extra_pages = (layout.end - layout.extra) / PAGE_BYTES;
         let extra = memory.take_pages(extra_pages * PAGE_BYTES)?;
-        let mut tables = [Phys(0); MAX_TABLES];
-        let mut table_count = 0;
-        for (level, _) in LEVELS {
-            for _ in layout.tables(level) {
-                *tables.get_mut(table_count).ok_or(BootError::RootImage)? = memory.take(object::PAGING_BITS)?;
-                table_count += 1;
-            }
-        }
+        let tables = LEVELS.iter().flat_map(|&(level, _)| layout.tables(level)).count() as u64;
+        let tables = memory.take_pages(tables * PAGE_BYTES)?;
         Ok(Self {
             cnode,
+            cnode_bits,
             root: memory.take(object::PAGING_BITS)?,
             pool: memory.take(object::ASID_POOL_BITS)?,
             buffer: memory.take(object::PAGE_BITS)?,
@@ -96,7 +91,6 @@ impl Objects {
             extra,
             extra_pages,
             tables,
-            table_count,
             thread: memory.take(object::TCB_BITS)?,
             context: memory.take(8)?,
         })
@@ -107,6 +101,7 @@ impl Objects {
 struct Slots {
     base: Ref<Slot>,
     next: u64,
+    end: u64,
 }
 
 impl Slots {
@@ -117,7 +112,7 @@ impl Slots {
     }
 
     fn add(&mut self, cap: Cap) -> Result<(), BootError> {
-        if self.next >= 1 << CNODE_BITS {
+        if self.next >= self.end {
             return Err(BootError::OutOfSlots);
         }
         Slot::neighbour(self.base, self.next).insert_root(cap);
@@ -133,7 +128,8 @@ impl Slots {
 /// Builds the root task and makes it ready; `rest` is the untouched part of the first memory range.
 pub(crate) fn build(kernel: &Kernel, handoff: &Handoff, objects: &Objects, rest: (u64, u64)) -> Result<(), BootError> {
     let layout = Layout::of(handoff)?;
-    let mut slots = Slots { base: Ref::at(objects.cnode), next: NUM_INITIAL_CAPS };
+    let bits = objects.cnode_bits;
+    let mut slots = Slots { base: Ref::at(objects.cnode), next: NUM_INITIAL_CAPS, end: 1 << bits };
     let mut info = BootInfo::EMPTY;
     info.num_nodes = kernel.cores().len() as u64;
 
@@ -161,8 +157,8 @@ pub(crate) fn build(kernel: &Kernel, handoff: &Handoff, objects: &Objects, rest:
     info.schedcontrol = slots.since(start);
     add_untypeds(handoff, rest, &mut slots, &mut info)?;
 
-    let guard = u64::BITS - CNODE_BITS;
-    let cnode = slots.put(InitialSlot::InitThreadCNode, Cap::cnode(objects.cnode, CNODE_BITS).with_guard(0, guard));
+    let cnode = Cap::cnode(objects.cnode, bits).with_guard(0, u64::BITS - bits);
+    let cnode = slots.put(InitialSlot::InitThreadCNode, cnode);
     let space = slots.put(InitialSlot::InitThreadVSpace, Cap::table(Kind::Pml4, objects.root).with_mapping(ASID, 0));
     let buffer = slots.put(InitialSlot::InitThreadIpcBuffer, buffer);
     slots.put(InitialSlot::BootInfoFrame, info_frame);
@@ -175,8 +171,8 @@ pub(crate) fn build(kernel: &Kernel, handoff: &Handoff, objects: &Objects, rest:
     slots.put(InitialSlot::Domain, Cap::control(Kind::Domain, 0));
 
     info.ipc_buffer = layout.buffer;
-    info.init_thread_cnode_size_bits = u64::from(CNODE_BITS);
-    info.empty = SlotRegion { start: slots.next, end: 1 << CNODE_BITS };
+    info.init_thread_cnode_size_bits = u64::from(bits);
+    info.empty = SlotRegion { start: slots.next, end: slots.end };
     bootinfo::write(Ref::at(objects.info), &info);
     start_thread(kernel, handoff, objects, &layout, [cnode, space, buffer]);
     Ok(())
@@ -204,14 +200,14 @@ fn map_tables(
     slots: &mut Slots,
 ) -> Result<SlotRegion, BootError> {
     let start = slots.next;
-    let mut tables = objects.tables.iter().take(objects.table_count);
+    let mut table = objects.tables;
     for (level, kind) in LEVELS {
         for vaddr in layout.tables(level) {
-            let table = *tables.next().ok_or(BootError::RootImage)?;
             mapper(kernel)
                 .map_table(root, vaddr, level, table, Attributes::from_word(0))
                 .map_err(|_| BootError::RootImage)?;
             slots.add(Cap::table(kind, table).with_mapping(ASID, vaddr))?;
+            table = table.offset(PAGE_BYTES);
         }
     }
     Ok(slots.since(start))

@@ -60,6 +60,7 @@ pub fn handoff(
     page.console_kind = partition.console_kind;
     page.console_port = partition.console_port;
     page.domain_count = partition.domains.into();
+    page.root_cnode_bits = partition.root_cnode_bits;
     page.mitigations = partition.mitigations;
 
     page.kernel = layout.kernel.to_memory();

@@ -4,7 +4,7 @@
 
 use crate::decode::Manifest;
 use crate::error::DecodeError;
-use crate::handoff::{MAX_CORES, MAX_DEVICES, MAX_DOMAINS, MAX_MEMORY, MAX_PORTS, MAX_ROUTES};
+use crate::handoff::{MAX_CORES, MAX_DEVICES, MAX_DOMAINS, MAX_MEMORY, MAX_PORTS, MAX_ROOT_CNODE_BITS, MAX_ROUTES};
 use crate::record::*;
 
 type Checked = Result<(), DecodeError>;
@@ -147,6 +147,7 @@ fn partition(manifest: &Manifest<'_>, at: At, record: &Partition) -> Checked {
     at.field("kernel", optional(record.kernel, |kernel| (kernel as usize) < files))?;
     at.field("root_task", optional(record.root_task, |root_task| (root_task as usize) < files))?;
     at.field("domains", record.domains <= MAX_DOMAINS)?;
+    at.field("root_cnode_bits", record.root_cnode_bits <= MAX_ROOT_CNODE_BITS)?;
     at.field("mitigations", record.mitigations & !(mitigations::ALL | mitigations::AUTO) == 0)?;
     at.field("cores", fits(record.cores, manifest.cores().len()))?;
     at.field("cores", record.cores.count > 0 && at_most(record.cores, MAX_CORES))?;

@@ -117,8 +117,8 @@ record! {
         domains: u32,
         /// Bits of [`mitigations`].
         mitigations: u32,
-        /// Zero.
-        reserved: u32,
+        /// log2 of the slots of the root task's CNode; less than 13 counts as 13.
+        root_cnode_bits: u32,
         /// Logical cores, see [`Core`].
         cores: Range,
         /// RAM; the kernel lives at the base of the first.

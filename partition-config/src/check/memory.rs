@@ -127,6 +127,7 @@ fn need(index: usize, contents: &Contents<'_>, window_bytes: Option<u64>) -> Nee
     let parts = Parts {
         kernel_span: software.kernel.span_bytes,
         root_span: software.root_task.span_bytes,
+        root_cnode_bits: software.root_cnode_bits,
         cores: contents.cores.get(index).map_or(1, |cores| cores.len() as u64),
         files: &software.files,
         programs: &software.loads,

@@ -59,6 +59,7 @@ fn resolve(source_name: &str, file: &File, images: &dyn Images, findings: &mut F
             cores,
             memory: slice.ranges,
             domains: domains(&partition.value, findings),
+            root_cnode_bits: software.root_cnode_bits,
             mitigations: mitigations(&partition.value, file),
             need: slice.need,
             owns: devices.owns,

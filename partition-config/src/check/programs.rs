@@ -5,10 +5,12 @@ use crate::code::Code;
 use crate::diagnostic::{Finding, Findings, Span};
 use crate::elf::{self, Image, Kind, Problem};
 use crate::images::Images;
+use crate::need;
 use crate::plan::{Content, File, Lifetime, Program, Role, RootKind};
 use crate::read::{Spot, nearest};
 use crate::schema::{self, Defaults, FileGrant};
 use crate::size::{Size, Time};
+use manifest::handoff::MAX_ROOT_CNODE_BITS;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,6 +31,8 @@ pub(super) struct Software {
     pub kernel: Image,
     pub root_task: Image,
     pub root_kind: RootKind,
+    /// log2 of the slots of its CNode.
+    pub root_cnode_bits: u32,
     pub programs: Vec<Program>,
     pub files: Vec<File>,
     /// Segments, stack and heap of each program, bytes.
@@ -70,6 +74,7 @@ pub(super) fn resolve(
             kernel: kernel(cores.len(), findings),
             root_task: root.clone(),
             root_kind: RootKind::Skerry,
+            root_cnode_bits: 0,
             programs: Vec::new(),
             files: Vec::new(),
             loads: Vec::new(),
@@ -79,6 +84,7 @@ pub(super) fn resolve(
             software.root_kind = RootKind::Foreign;
             software.root_task = library.image(path, Kind::RootTask, findings).unwrap_or_else(nothing);
         }
+        software.root_cnode_bits = root_cnode_bits(&partition.value, software.root_task.span_bytes, findings);
         either_programs_or_root_task(partition, findings);
         let mut positions = Positions::default();
         let nodes = super::cores::nodes(&partition.value, cores, findings);
@@ -120,6 +126,22 @@ fn built(bytes: std::io::Result<Vec<u8>>, kind: Kind, what: &str, place: &Span, 
             .add(finding.help("this is no mistake of the system file: build the workspace for x86_64-unknown-none"));
         nothing()
     })
+}
+
+/// log2 of the slots of a root task's CNode, whose image spans so many bytes.
+fn root_cnode_bits(partition: &schema::Partition, span_bytes: u64, findings: &mut Findings) -> u32 {
+    let least = need::root_cnode_bits(span_bytes);
+    let Some(bits) = &partition.root_cnode_bits else { return least };
+    if !(least..=MAX_ROOT_CNODE_BITS).contains(&bits.value) {
+        let name = name_of(partition);
+        let message = format!("the root task of partition `{name}` cannot have a CNode of 2^{} slots", bits.value);
+        let finding = Finding::new(Code::RootCNode, message, &bits.span, "not a possible size");
+        findings.add(finding.help(format!(
+            "from {least}, as the pages of its image take a slot each, to {MAX_ROOT_CNODE_BITS}; a slot has 32 bytes"
+        )));
+        return least;
+    }
+    bits.value
 }
 
 fn either_programs_or_root_task(partition: &Spot<schema::Partition>, findings: &mut Findings) {

@@ -69,6 +69,36 @@ program = [{ image = "hello" }]
         culprit: "17",
     },
     Case {
+        name: "root-cnode-smaller-than-any",
+        text: r#"[[partition]]
+name = "a"
+root-cnode-bits = 12
+program = [{ image = "hello" }]
+"#,
+        codes: &[Code::RootCNode],
+        culprit: "12",
+    },
+    Case {
+        name: "root-cnode-larger-than-any",
+        text: r#"[[partition]]
+name = "a"
+root-cnode-bits = 21
+program = [{ image = "hello" }]
+"#,
+        codes: &[Code::RootCNode],
+        culprit: "21",
+    },
+    Case {
+        name: "root-cnode-too-small-for-the-image",
+        text: r#"[[partition]]
+name = "a"
+root-cnode-bits = 13
+root-task = "big.elf"
+"#,
+        codes: &[Code::RootCNode],
+        culprit: "13",
+    },
+    Case {
         name: "mitigation-policy-unknown",
         text: r#"[[partition]]
 name = "a"

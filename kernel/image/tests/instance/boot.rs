@@ -2,6 +2,8 @@
 
 use crate::harness::{self, IMAGE, IMAGE_PAGES, MANIFEST, Options, System, slot};
 use abi::bootinfo::{ChunkId, SkerryChunk};
+use abi::invocation::Invocation;
+use abi::object::ObjectType;
 use capability::Kind;
 use image::BootError;
 use machine::Register;
@@ -49,6 +51,19 @@ fn every_initial_slot_holds_what_sel4_says() {
     let info = system.bootinfo();
     assert!((info.empty.start..info.empty.end).all(|cptr| system.cap(cptr).is_null()));
     assert!((info.untyped.start..info.untyped.end).all(|cptr| system.cap(cptr).kind() == Kind::Untyped));
+}
+
+#[test]
+fn the_root_cnode_is_as_large_as_the_handoff_says_and_never_smaller_than_usual() {
+    for (said, bits) in [(0, 13), (12, 13), (15, 15)] {
+        let system = System::with(Options { root_cnode_bits: said, ..Options::default() });
+        let info = system.bootinfo();
+        assert_eq!((info.init_thread_cnode_size_bits, info.empty.end), (bits, 1 << bits));
+        let last = info.empty.end - 1;
+        let words = [ObjectType::Notification as u64, 0, 0, 0, last, 1];
+        system.invoke(system.untyped(), Invocation::UntypedRetype, &words, &[slot::CNODE]).ok();
+        assert_eq!(system.cap(last).kind(), Kind::Notification);
+    }
 }
 
 /// The contents of the extra chunks by their ids; of Skerry's own, by the word they begin with.
@@ -154,6 +169,7 @@ fn a_broken_handoff_is_refused_with_its_reason() {
     assert_eq!(refused(|page| page.version += 1), BootError::NotAHandoff);
     assert_eq!(refused(|page| page.memory_count = 0), BootError::Count);
     assert_eq!(refused(|page| page.route_count = 65), BootError::Count);
+    assert_eq!(refused(|page| page.root_cnode_bits = 21), BootError::Count);
     assert_eq!(refused(|page| page.routes[0].vector = 0x30), BootError::Route);
     assert_eq!(refused(|page| page.routes[1].apic_id = 0xff), BootError::Route);
     assert_eq!(refused(|page| page.root_virt_base = abi::vm::USER_TOP), BootError::RootImage);

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 /// zombies, and along the derivation tree.
 fn live(system: &System) -> (Live, Vec<Cap>) {
     let mut live = Live::default();
-    live.add(system.root_cnode().phys(), 1 << 13);
+    live.add(system.root_cnode().phys(), 1 << system.root_cnode_bits());
     live.add(system.root_thread().phys(), 5);
     live.add(system.here().enter(|entry| entry.interrupts().base()), VECTORS as u64);
     let range = system.slice.range();

@@ -83,11 +83,20 @@ pub struct Options {
     pub mitigations: u32,
     /// As [`Handoff::framebuffer`].
     pub framebuffer: [u64; 3],
+    /// As [`Handoff::root_cnode_bits`].
+    pub root_cnode_bits: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { features: features::HUGE_PAGES, slice_bytes: SLICE_BYTES, cores: 1, mitigations: 0, framebuffer: [0; 3] }
+        Self {
+            features: features::HUGE_PAGES,
+            slice_bytes: SLICE_BYTES,
+            cores: 1,
+            mitigations: 0,
+            framebuffer: [0; 3],
+            root_cnode_bits: 0,
+        }
     }
 }
 
@@ -157,6 +166,7 @@ pub fn handoff(slice: &Slice, options: Options) -> Handoff {
     page.rsdp = 0xe_0000;
     page.rsdp_bytes[..8].copy_from_slice(b"RSD PTR ");
     page.framebuffer = options.framebuffer;
+    page.root_cnode_bits = options.root_cnode_bits;
     page
 }
 
@@ -281,10 +291,15 @@ impl System {
         Slot::neighbour(self.root_cnode(), cptr)
     }
 
+    /// log2 of its slots.
+    pub fn root_cnode_bits(&self) -> u32 {
+        self.handoff.root_cnode_bits.max(13)
+    }
+
     /// Where the root task's CNode lies: the largest object of boot, so the topmost.
     pub fn root_cnode(&self) -> Ref<Slot> {
         let end = self.slice.range().end();
-        Ref::at(Phys(end - (32 << 13)))
+        Ref::at(Phys(end - (32 << self.root_cnode_bits())))
     }
 
     /// The root task's control block, dead or alive.

@@ -2,7 +2,7 @@
 
 use crate::Pace::{Quick, Slow};
 use crate::Tests;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use partition_config::Plan;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
@@ -47,7 +47,10 @@ fn once(lab: &Lab) -> Result<()> {
         reports.iter().filter_map(|report| report.partition(name)).find_map(|partition| partition.done)
     };
     while done(&reports, "neighbour").is_none() {
-        ensure!(Instant::now() < end, "the neighbour does not finish: {:?}", reports.last());
+        if Instant::now() >= end {
+            let processors = inspector.human("info registers -a").unwrap_or_else(|error| format!("{error:#}"));
+            bail!("the neighbour does not finish: {:?}\n{processors}", reports.last());
+        }
         reports.push(follow(Duration::from_millis(300))?);
     }
     let before = neighbour(&mut inspector, &plan)?;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -70,7 +71,11 @@ pub fn ram_offset(mib: u64, phys: u64) -> Option<u64> {
 pub fn start(machine: &Machine) -> Result<Running> {
     let scratch = Scratch::new()?;
     let sockets = SocketDir::new(&scratch)?;
-    let (arguments, listeners) = command_line(machine, &scratch, &sockets)?;
+    let mut ram = match machine.inspection {
+        Inspection::On => Some(ram_file(ram_mib(machine.ram_end))?),
+        Inspection::Off => None,
+    };
+    let (arguments, listeners) = command_line(machine, &scratch, &sockets, ram.as_ref())?;
     let log = File::create(scratch.path().join("qemu.log"))?;
     let mut child = bound_to_us(PROGRAM)
         .args(&arguments)
@@ -87,7 +92,8 @@ pub fn start(machine: &Machine) -> Result<Running> {
             Ok(stream) => match listener.purpose {
                 Purpose::Console(console) => forward(stream, console, sender.clone()),
                 Purpose::Monitor => {
-                    inspector = Some(Inspector::new(stream, &scratch.path().join("ram"), ram_mib(machine.ram_end))?)
+                    let ram = ram.take().context("a monitor, and no memory to look into")?;
+                    inspector = Some(Inspector::new(stream, ram, ram_mib(machine.ram_end))?)
                 }
             },
             Err(error) => {
@@ -99,6 +105,14 @@ pub fn start(machine: &Machine) -> Result<Running> {
         }
     }
     Ok(Running { child, events, scratch, _alive: Arc::new(()), inspector, ended: None })
+}
+
+/// Memory that this process and QEMU share. On a disk, a busy host would hold the machine up until its writes are through.
+fn ram_file(mib: u64) -> Result<File> {
+    let file = rustix::fs::memfd_create("skerry-ram", rustix::fs::MemfdFlags::CLOEXEC);
+    let file = File::from(file.context("no memory to share with QEMU")?);
+    file.set_len(mib << 20)?;
+    Ok(file)
 }
 
 /// A command whose process ends with the thread that starts it (where util-linux's `setpriv` exists).
@@ -148,7 +162,12 @@ impl SocketDir {
     }
 }
 
-fn command_line(machine: &Machine, scratch: &Scratch, sockets: &SocketDir) -> Result<(Vec<OsString>, Vec<Listener>)> {
+fn command_line(
+    machine: &Machine,
+    scratch: &Scratch,
+    sockets: &SocketDir,
+    ram: Option<&File>,
+) -> Result<(Vec<OsString>, Vec<Listener>)> {
     ensure!(machine.cores >= 1, "a machine has at least one core");
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
@@ -162,18 +181,15 @@ fn command_line(machine: &Machine, scratch: &Scratch, sockets: &SocketDir) -> Re
         Threads::One => "tcg,thread=single",
     };
     let cpu = machine.cpu.as_deref().unwrap_or("max");
-    let shared = if machine.inspection == Inspection::On { ",memory-backend=ram" } else { "" };
+    let shared = if ram.is_some() { ",memory-backend=ram" } else { "" };
     add(&["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-vga", "none"]);
     add(&["-machine", &format!("q35{shared}"), "-accel", accelerator, "-cpu", cpu]);
     add(&["-smp", &machine.cores.to_string(), "-m", &format!("{memory}M")]);
     add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
 
     let mut listeners = Vec::new();
-    if machine.inspection == Inspection::On {
-        let ram = scratch.path().join("ram");
-        // Made before QEMU starts: the inspector opens it as soon as the monitor is there.
-        File::create(&ram)?.set_len(memory << 20)?;
-        let ram = ram.to_string_lossy().replace(',', ",,");
+    if let Some(ram) = ram {
+        let ram = format!("/proc/{}/fd/{}", std::process::id(), ram.as_raw_fd());
         add(&["-object", &format!("memory-backend-file,id=ram,size={memory}M,mem-path={ram},share=on")]);
         let (listener, option) = sockets.listen("monitor", Purpose::Monitor)?;
         add(&["-chardev", &option.to_string_lossy(), "-mon", "chardev=monitor,mode=control"]);

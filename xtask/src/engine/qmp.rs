@@ -10,7 +10,6 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::Duration;
 
 /// A monitor connection and the machine's memory.
@@ -41,10 +40,9 @@ impl Inspector {
     /// Takes over a monitor connection whose machine has its memory, `mib` MiB, in the file `ram`.
     ///
     /// # Errors
-    /// When the monitor does not greet, or the file is missing.
-    pub fn new(stream: UnixStream, ram: &Path, mib: u64) -> Result<Self> {
+    /// When the monitor does not greet.
+    pub fn new(stream: UnixStream, ram: File, mib: u64) -> Result<Self> {
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        let ram = File::open(ram).context("the machine's memory file")?;
         let mut this = Self { reader: BufReader::new(stream.try_clone()?), writer: stream, ram, mib };
         this.message()?;
         this.execute("qmp_capabilities", &json!({}))?;

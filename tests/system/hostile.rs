@@ -2,9 +2,10 @@
 
 use crate::Pace::{Quick, Slow};
 use crate::Tests;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use partition_config::Plan;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::thread;
 use std::time::{Duration, Instant};
 use tests::lab::{Lab, PATIENCE, examine};
 use xtask::artifacts::HOSTILE;
@@ -48,8 +49,7 @@ fn once(lab: &Lab) -> Result<()> {
     };
     while done(&reports, "neighbour").is_none() {
         if Instant::now() >= end {
-            let processors = inspector.human("info registers -a").unwrap_or_else(|error| format!("{error:#}"));
-            bail!("the neighbour does not finish: {:?}\n{processors}", reports.last());
+            return Err(stands_still("the neighbour does not finish", &mut inspector, &reports));
         }
         reports.push(follow(Duration::from_millis(300))?);
     }
@@ -59,7 +59,9 @@ fn once(lab: &Lab) -> Result<()> {
     while done(&reports, "hostile").is_none() {
         let parked = reports.iter().filter_map(|report| report.partition("hostile")?.parked.as_deref()).next();
         ensure!(parked.is_none(), "the kernel parked: {}", parked.unwrap_or_default());
-        ensure!(Instant::now() < end, "the random calls do not end: {:?}", reports.last());
+        if Instant::now() >= end {
+            return Err(stands_still("the random calls do not end", &mut inspector, &reports));
+        }
         ensure!(neighbour(&mut inspector, &plan)? == before, "the neighbour's memory changed");
         reports.push(follow(Duration::from_millis(500))?);
     }
@@ -72,6 +74,15 @@ fn once(lab: &Lab) -> Result<()> {
     eprintln!("{calls} random system calls");
     ensure!(calls >= LEAST_CALLS, "only {calls} system calls");
     Ok(())
+}
+
+/// Says of a machine that makes no progress what its processors do, at two moments.
+fn stands_still(what: &str, inspector: &mut Inspector, reports: &[Report]) -> Error {
+    let mut processors = || {
+        thread::sleep(Duration::from_secs(1));
+        inspector.human("info registers -a").unwrap_or_else(|error| format!("{error:#}"))
+    };
+    anyhow!("{what}: {:?}\n{}\nlater:\n{}", reports.last(), processors(), processors())
 }
 
 /// The neighbour's memory, in a word.

@@ -6,7 +6,7 @@
 
 use crate::plan::{File, Need};
 use crate::size::{GIB, LARGE_PAGE, MIB, PAGE};
-use manifest::handoff::STACK_BYTES;
+use manifest::handoff::{MIN_ROOT_CNODE_BITS, STACK_BYTES};
 
 /// Handoff, trampoline, and the page tables of a kernel, window tables aside.
 const KERNEL_TABLES: u64 = 128 << 10;
@@ -18,8 +18,6 @@ const PROGRAM_OBJECTS: u64 = 128 << 10;
 const CORE_OBJECTS: u64 = 64 << 10;
 /// Bytes of a slot.
 const SLOT: u64 = 32;
-/// log2 of the slots of a root CNode, at least: as in seL4 for its test suite.
-pub const ROOT_CNODE_BITS: u32 = 13;
 /// Added to what is needed when a partition leaves its size open.
 const FREE_ROOM: u64 = MIB;
 
@@ -63,13 +61,13 @@ pub fn file_area(sizes: impl IntoIterator<Item = u64>) -> (Vec<u64>, u64) {
 
 /// log2 of the slots of the root task's CNode if nobody says: a page of the image takes one, and half are left.
 pub fn root_cnode_bits(root_span: u64) -> u32 {
-    (2 * root_span.div_ceil(PAGE)).next_power_of_two().trailing_zeros().max(ROOT_CNODE_BITS)
+    (2 * root_span.div_ceil(PAGE)).next_power_of_two().trailing_zeros().max(MIN_ROOT_CNODE_BITS)
 }
 
 /// What the objects of a root task take, page tables of its image included.
 fn room(parts: &Parts<'_>) -> u64 {
     let cnode = match parts.root_cnode_bits {
-        ..=ROOT_CNODE_BITS => 0,
+        ..=MIN_ROOT_CNODE_BITS => 0,
         // Aligned to its size.
         bits if bits > 16 => (2 * SLOT) << bits,
         bits => SLOT << bits,

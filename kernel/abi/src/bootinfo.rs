@@ -227,22 +227,4 @@ pub struct Instance {
 impl Instance {
     /// Bytes of the contents.
     pub const BYTES: usize = size_of::<Self>();
-
-    /// The contents as they lie in the chunk.
-    pub fn to_bytes(self) -> [u8; Self::BYTES] {
-        let words =
-            [self.files_base, self.files_size, self.loader_start_tsc, self.tsc_mhz, self.slice_base, self.slice_size];
-        let mut bytes = [0; Self::BYTES];
-        for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
-        bytes
-    }
-
-    /// Reads the contents from a chunk's bytes; `None` if they are too few.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let words: &[[u8; 8]; Self::BYTES / 8] = bytes.as_chunks().0.first_chunk()?;
-        let [files_base, files_size, loader_start_tsc, tsc_mhz, slice_base, slice_size] = words.map(u64::from_le_bytes);
-        Some(Self { files_base, files_size, loader_start_tsc, tsc_mhz, slice_base, slice_size })
-    }
 }

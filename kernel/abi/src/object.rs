@@ -36,9 +36,6 @@ words! {
     }
 }
 
-/// One past the last object type.
-pub const OBJECT_TYPE_END: u64 = 14;
-
 /// Bits of a capability slot's size.
 pub const SLOT_BITS: u32 = 5;
 /// Bits of a TCB's size.
@@ -53,8 +50,6 @@ pub const REPLY_BITS: u32 = 5;
 pub const MIN_SCHED_CONTEXT_BITS: u32 = 7;
 /// Bytes of a scheduling context that are not extra refills (two refills included).
 pub const CORE_SCHED_CONTEXT_BYTES: u64 = 10 * 8 + 6 * 8;
-/// Bytes of one extra refill.
-pub const REFILL_BYTES: u64 = 16;
 
 /// Bits of a 4 KiB page's size.
 pub const PAGE_BITS: u32 = 12;
@@ -64,15 +59,9 @@ pub const LARGE_PAGE_BITS: u32 = 21;
 pub const HUGE_PAGE_BITS: u32 = 30;
 /// Bits of the size of a page table, page directory, PDPT or PML4.
 pub const PAGING_BITS: u32 = 12;
-/// Bits that index one paging structure.
-pub const PAGING_INDEX_BITS: u32 = 9;
-/// Bits of a paging structure entry's size.
-pub const PAGING_ENTRY_BITS: u32 = 3;
 
 /// Bits of an ASID pool's size.
 pub const ASID_POOL_BITS: u32 = 12;
-/// Bits that index an ASID pool.
-pub const ASID_POOL_INDEX_BITS: u32 = 9;
 /// Bits that index the table of ASID pools.
 pub const NUM_ASID_POOLS_BITS: u32 = 3;
 
@@ -83,8 +72,6 @@ pub const MAX_UNTYPED_BITS: u32 = 47;
 /// Most objects one `UntypedRetype` creates.
 pub const RETYPE_FAN_OUT_LIMIT: u64 = 256;
 
-const _: () = assert!(PAGING_INDEX_BITS + PAGING_ENTRY_BITS == PAGING_BITS);
-const _: () = assert!(ASID_POOL_INDEX_BITS + 3 == ASID_POOL_BITS);
 const _: () = assert!(CORE_SCHED_CONTEXT_BYTES <= 1 << MIN_SCHED_CONTEXT_BITS);
 const _: () = assert!(CORE_SCHED_CONTEXT_BYTES > 1 << (MIN_SCHED_CONTEXT_BITS - 1));
 
@@ -106,11 +93,5 @@ impl ObjectType {
             Self::LargePage => LARGE_PAGE_BITS as u64,
             Self::HugePage => HUGE_PAGE_BITS as u64,
         }
-    }
-
-    /// Whether objects of this type are pages that user programs can map.
-    #[inline]
-    pub const fn is_page(self) -> bool {
-        matches!(self, Self::Page4K | Self::LargePage | Self::HugePage)
     }
 }

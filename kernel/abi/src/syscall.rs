@@ -50,14 +50,11 @@ words! {
     }
 }
 
-/// Lowest number of the API calls proper; they are `LAST_API ..= -1`.
-pub const LAST_API: i64 = Syscall::Yield as i64;
-
 impl Syscall {
     /// Whether this is one of the eleven calls of the API proper, present in every build.
     #[inline]
     pub const fn is_api(self) -> bool {
-        self as i64 >= LAST_API
+        self as i64 >= Self::Yield as i64
     }
 
     /// Whether only a debug kernel knows this call.

@@ -176,25 +176,10 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     if DYING.swap(true, Ordering::Relaxed) {
         machine::park();
     }
-    let _ = writeln!(LastWords, "\n\u{1e}park {}{}", Location(info), Message(info));
+    let _ = write!(LastWords, "\n\u{1e}park ");
+    if let Some(location) = info.location() {
+        let _ = write!(LastWords, "{}:{} ", location.file(), location.line());
+    }
+    let _ = writeln!(LastWords, "{}", info.message());
     machine::park()
-}
-
-struct Location<'i, 'p>(&'i core::panic::PanicInfo<'p>);
-
-impl core::fmt::Display for Location<'_, '_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self.0.location() {
-            Some(location) => write!(f, "{}:{} ", location.file(), location.line()),
-            None => Ok(()),
-        }
-    }
-}
-
-struct Message<'i, 'p>(&'i core::panic::PanicInfo<'p>);
-
-impl core::fmt::Display for Message<'_, '_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}", self.0.message())
-    }
 }

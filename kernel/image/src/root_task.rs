@@ -8,14 +8,12 @@ use abi::object::{self, MAX_UNTYPED_BITS, MIN_UNTYPED_BITS};
 use api::Kernel;
 use capability::{Cap, FrameSize, Kind, Rights, Slot};
 use machine::Register;
-use manifest::handoff::Handoff;
+use manifest::handoff::{Handoff, MIN_ROOT_CNODE_BITS};
 use memory::{Phys, Ref};
 use sync::CoreIndex;
 use thread::{BOOT_SLICE_US, SchedContext, State, Tcb, TcbSlot};
 use vspace::{AsidPool, Attributes, Level, Mapper, Table, USER_TOP};
 
-/// log2 of the slots of the root CNode, at least.
-const CNODE_BITS: u32 = 13;
 /// ASID of the root task's address space.
 const ASID: u16 = 1;
 
@@ -75,7 +73,7 @@ const LEVELS: [(Level, Kind); 3] =
 impl Objects {
     pub(crate) fn take(memory: &mut Allocator, handoff: &Handoff) -> Result<Self, BootError> {
         let layout = Layout::of(handoff)?;
-        let cnode_bits = handoff.root_cnode_bits.max(CNODE_BITS);
+        let cnode_bits = handoff.root_cnode_bits.max(MIN_ROOT_CNODE_BITS);
         let cnode = memory.take(cnode_bits + object::SLOT_BITS)?;
         let extra_pages = (layout.end - layout.extra) / PAGE_BYTES;
         let extra = memory.take_pages(extra_pages * PAGE_BYTES)?;

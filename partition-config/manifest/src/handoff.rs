@@ -19,6 +19,8 @@ pub const MAX_DEVICES: usize = 64;
 pub const MAX_PORTS: usize = 32;
 /// Most scheduling domains of one instance: what the kernel is built for.
 pub const MAX_DOMAINS: u32 = 16;
+/// Least log2 slots of a root task's CNode: what programs for seL4 find.
+pub const MIN_ROOT_CNODE_BITS: u32 = 13;
 /// Most log2 slots of a root task's CNode: 32 MiB.
 pub const MAX_ROOT_CNODE_BITS: u32 = 20;
 /// Most RAM ranges of one instance.
@@ -116,7 +118,7 @@ record! {
         io_apic_gsi_base: u32,
         /// Bits of [`crate::mitigations`], as the manifest has them.
         mitigations: u32,
-        /// log2 of the slots of the root task's CNode, at most [`MAX_ROOT_CNODE_BITS`]; less than 13 counts as 13.
+        /// log2 of the slots of the root task's CNode, at most [`MAX_ROOT_CNODE_BITS`]; less than [`MIN_ROOT_CNODE_BITS`] counts as that.
         root_cnode_bits: u32,
         /// I/O APIC pins this instance may route (bit n: pin n).
         pins: u64,

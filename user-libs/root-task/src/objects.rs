@@ -95,7 +95,7 @@ impl Objects {
             };
             let first = self.slots(count)?;
             untyped.retype(kind, bits, initial::CNODE.itself(), first, count).step("make frames of device memory")?;
-            if kind.is_page() {
+            if kind != ObjectType::Untyped {
                 runs.push(Run { first, bits, count });
             }
             at = reached;

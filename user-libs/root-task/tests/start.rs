@@ -3,7 +3,7 @@
 
 mod kernel;
 
-use abi::bootinfo::{BootInfo as Page, Header, Instance, SlotRegion, UntypedDesc};
+use abi::bootinfo::{BootInfo as Page, Header, SlotRegion, UntypedDesc};
 use kernel::{CORES, Cap, FIRST_SCHED_CONTROL, Kernel, Script, install};
 use manifest::Manifest;
 use partition_config::plan::Bell;
@@ -136,9 +136,9 @@ fn boot(plan: &Plan, index: usize) -> (Rc<RefCell<Kernel>>, Page, Vec<u8>) {
         extra.extend_from_slice(&((size_of::<Header>() + contents.len()) as u64).to_le_bytes());
         extra.extend_from_slice(contents);
     };
-    let instance = Instance { files_base, files_size: area, tsc_mhz: 2000, loader_start_tsc: 5, ..Instance::default() };
+    let instance = [0x534b_0002, files_base, area, 5, 2000, slice.base, slice.size].map(u64::to_le_bytes);
     chunk(5, &2000u32.to_le_bytes());
-    chunk(0, &[&0x534b_0002_u64.to_le_bytes()[..], &instance.to_bytes()].concat());
+    chunk(0, instance.as_flattened());
     chunk(0, &[&0x534b_0001_u64.to_le_bytes()[..], &bytes].concat());
     (Rc::new(RefCell::new(kernel)), page, extra)
 }

@@ -81,7 +81,9 @@ impl<'a> BootInfo<'a> {
 
     /// Skerry: where this instance's files and memory are, and when the loader began.
     pub fn instance(&self) -> Option<Instance> {
-        Instance::from_bytes(self.own(SkerryChunk::Instance)?)
+        let words: &[[u8; 8]; Instance::BYTES / 8] = self.own(SkerryChunk::Instance)?.as_chunks().0.first_chunk()?;
+        let [files_base, files_size, loader_start_tsc, tsc_mhz, slice_base, slice_size] = words.map(u64::from_le_bytes);
+        Some(Instance { files_base, files_size, loader_start_tsc, tsc_mhz, slice_base, slice_size })
     }
 
     /// The memory map, as boot loaders give it: base, length in bytes and kind of each range; kind 1 is RAM. Skerry names

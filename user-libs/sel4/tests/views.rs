@@ -18,11 +18,13 @@ fn own(what: SkerryChunk, contents: &[u8]) -> Vec<u8> {
 
 #[test]
 fn chunks_are_found_by_kind() {
-    let instance = Instance { tsc_mhz: 3000, ..Instance::default() };
+    let words = [1, 2, 3, 3000, 5, 6].map(u64::to_le_bytes);
+    let instance =
+        Instance { files_base: 1, files_size: 2, loader_start_tsc: 3, tsc_mhz: 3000, slice_base: 5, slice_size: 6 };
     let extra = [
         chunk(ChunkId::X86TscFreq.word(), 20, &3000u32.to_le_bytes()),
         chunk(0, 20, b"none"),
-        own(SkerryChunk::Instance, &instance.to_bytes()),
+        own(SkerryChunk::Instance, words.as_flattened()),
         own(SkerryChunk::Manifest, b"abc"),
         chunk(0, 16, b""),
     ]
@@ -33,6 +35,8 @@ fn chunks_are_found_by_kind() {
     assert_eq!(view.instance(), Some(instance));
     assert_eq!(view.manifest(), Some(&b"abc"[..]));
     assert_eq!(view.chunk(ChunkId::X86Vbe), None);
+    let short = own(SkerryChunk::Instance, &words.as_flattened()[..47]);
+    assert_eq!(BootInfo::from_parts(&Page::EMPTY, &short).instance(), None);
 }
 
 #[test]

@@ -104,9 +104,9 @@ fn the_extra_chunks_carry_the_manifest_and_the_instance() {
         [&24u32.to_le_bytes()[..], &20u32.to_le_bytes(), &range.base.0.to_le_bytes(), &range.size.to_le_bytes()];
     assert_eq!(map[..28], [entry.concat(), 1u32.to_le_bytes().to_vec()].concat());
     assert!(map.len() == 4 + 50 * 24 && map[28..].iter().all(|byte| *byte == 0));
-    let instance = abi::bootinfo::Instance::from_bytes(&chunks[&(SkerryChunk::Instance as u64)]).unwrap();
-    assert_eq!(instance.slice_base, system.slice.range().base.0);
-    assert_eq!((instance.files_base, instance.files_size), (system.handoff.files.base, system.handoff.files.size));
+    let (files, tsc) = (system.handoff.files, [system.handoff.loader_start_tsc, u64::from(system.handoff.tsc_mhz)]);
+    let words = [files.base, files.size, tsc[0], tsc[1], range.base.0, range.size];
+    assert_eq!(chunks[&(SkerryChunk::Instance as u64)], words.map(u64::to_le_bytes).as_flattened());
 }
 
 #[test]

@@ -304,7 +304,8 @@ impl Kernel {
         if count == 0 || count > 256 || offset + count > 1 << 13 {
             return Err(RangeError { min: 1, max: 256 });
         }
-        if untyped.device && !(kind.is_page() || kind == ObjectType::Untyped) {
+        let fits_devices = [ObjectType::Untyped, ObjectType::Page4K, ObjectType::LargePage, ObjectType::HugePage];
+        if untyped.device && !fits_devices.contains(&kind) {
             return Err(InvalidArgument { argument: 0 });
         }
         let bits = kind.size_bits(user_bits) as u32;

@@ -80,7 +80,8 @@ fn once(lab: &Lab) -> Result<()> {
 fn stands_still(what: &str, inspector: &mut Inspector, reports: &[Report]) -> Error {
     let mut processors = || {
         thread::sleep(Duration::from_secs(1));
-        inspector.human("info registers -a").unwrap_or_else(|error| format!("{error:#}"))
+        let mut ask = |what| inspector.human(what).unwrap_or_else(|error| format!("{error:#}"));
+        format!("{}{}", ask("info status"), ask("info registers -a"))
     };
     anyhow!("{what}: {:?}\n{}\nlater:\n{}", reports.last(), processors(), processors())
 }

@@ -79,7 +79,7 @@ fn exceptions(lab: &Lab, engine: Engine, mitigations: u32) -> Result<()> {
     passed(&run, &["int3", "int1", "int-0x80", "int-nmi", "int-double-fault", "int-doorbell", "divide", "ud2"])?;
     passed(
         &run,
-        &["hlt", "cli", "port-in", "port-out", "rdmsr", "mov-cr3", "swapgs", "sysret", "wrfsbase", "sysenter"],
+        &["hlt", "cli", "port-in", "port-out", "rdmsr", "mov-cr3", "swapgs", "sysret", "sysenter", "bases-refused"],
     )?;
     passed(&run, &["kernel-stack-segment", "kernel-code-segment", "read-kernel", "jump-to-kernel", "simd-divide"])?;
     passed(&run, &["read-non-canonical", "jump-to-non-canonical", "begin-non-canonical", "stack-non-canonical"])?;
@@ -87,7 +87,7 @@ fn exceptions(lab: &Lab, engine: Engine, mitigations: u32) -> Result<()> {
         &run,
         &["odd-flags-in-a-call", "odd-flags-in-an-exception", "privileged-flags", "misaligned", "x87-divide"],
     )?;
-    passed(&run, &["last-page-of-the-user-half", "single-step-over-syscall"])?;
+    passed(&run, &["last-page-of-the-user-half", "single-step-over-syscall", "bases-isolation"])?;
     run.succeeded()?;
     Ok(())
 }
@@ -124,7 +124,7 @@ fn under_unmaskable_interrupts(lab: &Lab) -> Result<()> {
     let run = Run { members, report };
     let injector = injector.with_context(|| run.failure("the prober said nothing, or the machine has no monitor"))?;
     let sent = injector.join().ok().context("the injecting thread panicked")?;
-    passed(&run, &["syscall-storm", "int3", "single-step-over-syscall", "fpu-isolation"])?;
+    passed(&run, &["syscall-storm", "int3", "single-step-over-syscall", "fpu-isolation", "bases-isolation"])?;
     run.succeeded()?;
     let counted = run.lines("probe")?.iter().rev().find_map(|line| {
         let count = line.strip_prefix("non-maskable interrupts ")?.split(',').next()?;

@@ -111,10 +111,16 @@ impl OnCore<'_> {
     /// As [`exception`](Self::exception), without the fast path.
     #[inline(never)]
     pub fn slow_exception(self, vector: u64, code: u64) {
+        // Before this core waits: a thread that is recalled in the meantime does not keep what it wrote.
+        let current = self.core().current.get();
+        let is_about_bases = !self.ipc().was_recalled() && current.takes_bases(vector, self.machine());
         self.enter(|entry| {
             entry.update_time();
-            if entry.was_recalled() || vector == DEVICE_NOT_AVAILABLE && entry.take_fpu() {
+            if entry.was_recalled() || is_about_bases || vector == DEVICE_NOT_AVAILABLE && entry.take_fpu() {
                 entry.leave();
+                if entry.core.current.get().has(flag::HAS_BASES) {
+                    entry.machine.lend_bases();
+                }
                 return;
             }
             let current = entry.core.current.get();
@@ -177,12 +183,12 @@ impl OnCore<'_> {
     }
 }
 
-pub(crate) const DEVICE_NOT_AVAILABLE: u64 = 7;
-const PAGE_FAULT: u64 = 14;
+const DEVICE_NOT_AVAILABLE: u64 = gate::DEVICE_NOT_AVAILABLE as u64;
+const PAGE_FAULT: u64 = gate::PAGE_FAULT as u64;
 
 /// Whether exception `vector` is raised behind the instruction that caused it, so that it cannot be had again by going back
 /// to where the thread was.
-pub(crate) const fn is_trap(vector: u64) -> bool {
+const fn is_trap(vector: u64) -> bool {
     matches!(vector as u8, gate::DEBUG | gate::BREAKPOINT)
 }
 

@@ -18,6 +18,8 @@ pub const DEBUG: u8 = 1;
 pub const NMI: u8 = 2;
 /// The breakpoint instruction `int3`.
 pub const BREAKPOINT: u8 = 3;
+/// An instruction that does not exist, or not now.
+pub const INVALID_OPCODE: u8 = 6;
 /// A lazily switched FPU was used.
 pub const DEVICE_NOT_AVAILABLE: u8 = 7;
 /// A fault while delivering a fault.

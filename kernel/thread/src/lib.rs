@@ -12,6 +12,7 @@
 
 #[cfg(not(target_os = "none"))]
 pub mod audit;
+mod bases;
 mod core_state;
 mod cross_core;
 mod debug;

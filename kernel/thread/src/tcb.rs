@@ -37,6 +37,8 @@ pub mod flag {
     pub const CAN_GRANT_REPLY: u32 = 16;
     /// Waiting to send: it is a Call.
     pub const IS_CALL: u32 = 32;
+    /// Steps over an instruction that may read or write its segment bases.
+    pub const HAS_BASES: u32 = 64;
 }
 
 /// A thread control block, 2048 bytes.
@@ -81,6 +83,8 @@ pub struct Tcb {
     pub roots: Roots,
     /// Debug name, zero-padded.
     pub name: Cell<[u8; 32]>,
+    /// Address of the last instruction that was illegal, whatever the thread was allowed.
+    pub refused_at: Cell<u64>,
     /// Hardware debug API: breakpoints and steps.
     pub debug: Debug,
     /// FPU registers while another thread has the FPU.

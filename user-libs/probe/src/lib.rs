@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+mod bases;
 mod breakpoints;
 mod domains;
 mod expect;
@@ -90,6 +91,8 @@ fn checks(info: &BootInfo<'_>, console: &mut Console) -> Result<i32, RootError> 
     report("fpu-denied", victims::fpu_denied(&mut stage));
     report("single-step-over-syscall", step::over_syscalls(&mut stage));
     report("fpu-isolation", float::isolation(&mut stage));
+    report("bases-refused", bases::refused(&mut stage));
+    report("bases-isolation", bases::isolation(&mut stage));
     report("syscall-storm", storm::registers_survive(&mut stage, info));
     report("domains", domains::alternate(&mut stage, info));
     // Interrupts from outside that nobody of these noticed are counted here.

@@ -61,8 +61,6 @@ victim!(leave_kernel: "sysretq");
 victim!(load_idt: "lidt [rsp]");
 victim!(invalidate: "invlpg [rsp]");
 victim!(read_counter: "rdpmc");
-victim!(write_fs_base: ".byte 0xf3, 0x48, 0x0f, 0xae, 0xd0");
-victim!(write_gs_base: ".byte 0xf3, 0x48, 0x0f, 0xae, 0xd8");
 victim!(read_extended_state: "xgetbv");
 victim!(enter_by_sysenter: "sysenter");
 victim!(kernel_stack_segment: "mov eax, 0x10", "mov ss, eax");
@@ -138,9 +136,6 @@ pub const CASES: &[Case] = &[
     privileged("lidt", load_idt),
     privileged("invlpg", invalidate),
     privileged("rdpmc", read_counter),
-    // CR4.FSGSBASE is off: the kernel switches these bases itself.
-    case("wrfsbase", write_fs_base, &[Exception(ILLEGAL_INSTRUCTION, 0, 0)]),
-    case("wrgsbase", write_gs_base, &[Exception(ILLEGAL_INSTRUCTION, 0, 0)]),
     case("xgetbv", read_extended_state, &[Exception(ILLEGAL_INSTRUCTION, 0, 0)]),
     // AMD's processors do not know it in long mode; Intel's find no segment for it.
     case("sysenter", enter_by_sysenter, &[Exception(ILLEGAL_INSTRUCTION, 0, 0), Exception(GENERAL_PROTECTION, 0, 0)]),

@@ -3,7 +3,7 @@
 
 use super::{Arrival, AtOnce, Care, Next, Rest, Thorough, copy, move_context, takes};
 use crate::OnCore;
-use crate::entry::{DEVICE_NOT_AVAILABLE, fault_of, is_trap};
+use crate::entry::fault_of;
 use capability::Cap;
 use ipc::{Buffer, Endpoint};
 use machine::Register;
@@ -66,7 +66,7 @@ impl<'k> OnCore<'k> {
 
     #[inline(always)]
     fn fast_exception<C: Care>(self, thread: Ref<Tcb>, vector: u64, code: u64) -> Option<Next<'k>> {
-        if vector == DEVICE_NOT_AVAILABLE || abi::HARDWARE_DEBUG && is_trap(vector) {
+        if !thread.is_only_a_fault(vector) {
             return None;
         }
         let mut shared = self.share()?;

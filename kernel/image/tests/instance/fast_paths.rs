@@ -175,7 +175,7 @@ fn a_fault_and_its_answer_are_fast() {
         let pair = Pair::with(slow, 20, 10, |_, _| {});
         let (system, client) = (&pair.system, pair.client);
         system.invoke(client.cap, TCBSetSpace, &[0, 0], &[pair.endpoint, slot::CNODE, slot::VSPACE]).ok();
-        let mut fast = vec![pair.is_fast(|system| system.exception(6, 0))];
+        let mut fast = vec![pair.is_fast(|system| system.exception(13, 0))];
         assert_eq!(system.current(), pair.server.tcb);
         system.load(&Call { cap: pair.endpoint, label: 0, words: &[0x60_0000], caps: &[] });
         fast.push(pair.is_fast(|system| system.receive(Syscall::ReplyRecv, pair.endpoint, pair.reply)));
@@ -194,7 +194,7 @@ fn an_answer_to_a_fault_names_as_many_registers_as_it_has_words() {
             system.invoke(pair.client.cap, TCBSetSpace, &[0, 0], &[pair.endpoint, slot::CNODE, slot::VSPACE]).ok();
             let registers = || [Register::NextIp, Register::Rsp, Register::Rflags].map(|register| client.get(register));
             let before = registers();
-            let mut fast = vec![pair.is_fast(|system| system.exception(6, 0))];
+            let mut fast = vec![pair.is_fast(|system| system.exception(13, 0))];
             system.load(&Call { cap: pair.endpoint, label: 0, words: &GIVEN[..length], caps: &[] });
             fast.push(pair.is_fast(|system| system.receive(Syscall::ReplyRecv, pair.endpoint, pair.reply)));
             let given = [GIVEN[0], GIVEN[1], GIVEN[2] | 2];

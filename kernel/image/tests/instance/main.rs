@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod bases;
 mod boot;
 #[cfg(feature = "hardware-debug")]
 mod breakpoints;

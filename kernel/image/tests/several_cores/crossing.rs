@@ -8,12 +8,13 @@ use abi::object::ObjectType;
 use api::OnCore;
 use machine::Register;
 use machine::model::Event;
+use manifest::handoff::features;
 use thread::State;
 
 const CORES: usize = 4;
 
 fn system() -> System {
-    System::with(Options { cores: CORES, ..Options::default() })
+    System::with(Options { cores: CORES, features: features::HUGE_PAGES | features::FSGSBASE, ..Options::default() })
 }
 
 /// A thread of `core` that runs there; the root task acts again afterwards.
@@ -278,7 +279,7 @@ fn a_fault_is_handled_on_another_core() {
     system.invoke(thread.cap, TCBSetSpace, &words, &[handler, slot::CNODE, slot::VSPACE]).ok();
     system.settle();
     system.act_on(1);
-    system.exception(6, 0);
+    system.exception(13, 0);
     assert!(system.is_idle());
     system.act_on(0);
     let root = system.current();
@@ -408,6 +409,31 @@ fn what_a_thread_waits_to_enter_for_is_not_done_once_it_was_stopped() {
         assert_eq!(tcb_of(&system, 2), thread.tcb);
         assert_eq!(thread.tcb.context.next_pc(), before, "it does it again");
     }
+}
+
+#[test]
+fn a_thread_that_may_write_its_bases_is_stopped_before_it_does_and_may_again() {
+    let system = system();
+    let thread = running_on(&system, 2);
+    system.act_on(2);
+    system.exception(6, 0);
+    system.act_on(0);
+    system.invoke(thread.cap, TCBSuspend, &[], &[]).ok();
+    system.settle();
+    let others = running_on(&system, 2);
+    system.act_on(2);
+    assert!(!system.machine().write_bases(1, 2));
+    system.act_on(0);
+    system.invoke(others.cap, TCBSuspend, &[], &[]).ok();
+    system.invoke(thread.cap, TCBResume, &[], &[]).ok();
+    system.settle();
+    system.act_on(2);
+    system.exception(6, 0);
+    assert!(system.machine().write_bases(0x1000, 0x2000));
+    system.exception(1, 0);
+    let context = &thread.tcb.context;
+    assert_eq!([Register::FsBase, Register::GsBase].map(|base| context.get(base)), [0x1000, 0x2000]);
+    assert_eq!((system.current(), context.get(Register::Rflags) & 1 << 8), (thread.tcb, 0));
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub struct Machine {
     mitigations: Cell<Decision>,
     nobody: Cell<u64>,
     bases: Cell<(u64, u64)>,
+    can_lend_bases: Cell<bool>,
+    are_bases_lent: Cell<bool>,
     fpu_words: Cell<[u64; 64]>,
     pending_interrupt: Cell<bool>,
     fault_address: Cell<u64>,
@@ -191,6 +193,7 @@ impl Machine {
 
     /// Loads the user's FS and GS bases.
     pub fn load_bases(&self, fs: u64, gs: u64) {
+        self.are_bases_lent.set(false);
         self.met.set(self.met.get().with_gs_base(gs));
         if self.bases.replace((fs, gs)) != (fs, gs) {
             self.log(Event::LoadBases { fs, gs });
@@ -201,6 +204,27 @@ impl Machine {
     pub fn load_fs_base(&self, fs: u64) -> bool {
         self.load_bases(fs, self.bases.get().1);
         true
+    }
+
+    /// Whether the processor has instructions that read and write the bases.
+    pub fn can_lend_bases(&self) -> bool {
+        self.can_lend_bases.get()
+    }
+
+    /// Lets the user execute these instructions, if there are any.
+    pub fn lend_bases(&self) {
+        if self.can_lend_bases() {
+            self.are_bases_lent.set(true);
+            self.met.set(self.met.get().with_gs_base(1));
+        }
+    }
+
+    /// FS and GS base as the user left them; `None` if they were not lent.
+    pub fn take_bases(&self) -> Option<[u64; 2]> {
+        let (fs, gs) = self.bases.get();
+        let was_lent = self.are_bases_lent.get();
+        self.load_bases(fs, gs);
+        was_lent.then_some([fs, gs])
     }
 
     /// Saves the FPU's registers to `state`; the FPU must be enabled.
@@ -287,6 +311,8 @@ impl Machine {
             deadline: Cell::new(u64::MAX),
             met: Cell::new(Met::at_start(NO_ADDRESS_SPACE)),
             bases: Cell::new((0, 0)),
+            can_lend_bases: Cell::new(false),
+            are_bases_lent: Cell::new(false),
             mitigations: Cell::new(Decision::new(0, 0)),
             nobody: Cell::new(NO_ADDRESS_SPACE),
             fpu_words: Cell::new([0; 64]),
@@ -362,6 +388,19 @@ impl Machine {
     /// The loaded FS and GS bases.
     pub fn bases(&self) -> (u64, u64) {
         self.bases.get()
+    }
+
+    /// Has instructions that read and write the bases from now on.
+    pub fn set_base_instructions(&self) {
+        self.can_lend_bases.set(true);
+    }
+
+    /// Writes the bases, as a user program would; says `false` if the instructions are illegal at the moment.
+    pub fn write_bases(&self, fs: u64, gs: u64) -> bool {
+        if self.are_bases_lent.get() {
+            self.bases.set((fs, gs));
+        }
+        self.are_bases_lent.get()
     }
 
     /// Whether FPU instructions run.

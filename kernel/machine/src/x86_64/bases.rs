@@ -1,8 +1,9 @@
 //! Segment bases: the user's FS and GS, and the kernel's own GS.
 //!
-//! Users cannot write a base directly (CR4.FSGSBASE is off), but loading a *selector* into FS or GS changes the base
-//! behind the kernel's back, and the next thread would run with it. FS and GS therefore hold the sentinel selector, which
-//! only exists in the descriptor table while [`seal`] loads it: a register that still holds it was never touched.
+//! Users cannot write a base directly (CR4.FSGSBASE is off, but for an instruction: [`Machine::lend_bases`]), but loading a
+//! *selector* into FS or GS changes the base behind the kernel's back, and the next thread would run with it. FS and GS
+//! therefore hold the sentinel selector, which only exists in the descriptor table while [`seal`] loads it: a register that
+//! still holds it was never touched.
 
 use super::Machine;
 use crate::context::is_canonical;
@@ -10,12 +11,16 @@ use crate::cpu::Cpu;
 use crate::selector;
 use core::arch::asm;
 use core::ptr;
+use manifest::handoff::features;
+use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::model_specific::Msr;
 
 const IA32_FS_BASE: u32 = 0xc000_0100;
 const IA32_GS_BASE: u32 = 0xc000_0101;
 /// In the kernel, the user's GS base: `swapgs` exchanged them.
 const IA32_KERNEL_GS_BASE: u32 = 0xc000_0102;
+/// The loaded GS base while the user may change it: no thread's.
+const LENT: u64 = 1 << 63;
 
 /// Loads the sentinel into FS and GS and points the kernel's GS at `cpu`.
 ///
@@ -84,14 +89,44 @@ impl Machine {
     #[cold]
     fn reload_bases(&self, fs: u64, gs: u64) {
         self.fs_base.set(fs);
-        self.gs_base.set(gs);
+        let was_lent = self.gs_base.replace(gs) == LENT;
         self.met.set(self.met.get().with_gs_base(gs));
         // SAFETY: this core runs on `self.cpu`'s tables, in the kernel, with interrupts off.
         unsafe {
+            if was_lent {
+                Cr4::update(|flags| flags.remove(Cr4Flags::FSGSBASE));
+            }
             if !is_sealed() {
                 seal(self.cpu);
             }
             write(fs, gs);
         }
+    }
+
+    /// Whether the processor has instructions that read and write the bases.
+    pub fn can_lend_bases(&self) -> bool {
+        self.handoff.features & features::FSGSBASE != 0
+    }
+
+    /// Lets the user execute these instructions, if there are any, until [`take_bases`](Self::take_bases) or the next switch.
+    pub fn lend_bases(&self) {
+        if self.can_lend_bases() {
+            self.gs_base.set(LENT);
+            // Whoever runs next needs them loaded.
+            self.met.set(self.met.get().with_gs_base(LENT));
+            // SAFETY: the processor has what the flag stands for, and the kernel does not care what the user's bases are.
+            unsafe { Cr4::update(|flags| flags.insert(Cr4Flags::FSGSBASE)) };
+        }
+    }
+
+    /// FS and GS base as the user left them; `None` if they were not lent.
+    pub fn take_bases(&self) -> Option<[u64; 2]> {
+        if self.gs_base.get() != LENT {
+            return None;
+        }
+        // SAFETY: these registers exist, and GS is the kernel's at the moment.
+        let [fs, gs] = [IA32_FS_BASE, IA32_KERNEL_GS_BASE].map(|register| unsafe { Msr::new(register).read() });
+        self.reload_bases(fs, gs);
+        Some([fs, gs])
     }
 }

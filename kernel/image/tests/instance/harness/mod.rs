@@ -18,7 +18,7 @@ use machine::Machine;
 use machine::mitigation::Decision;
 use machine::model::Event;
 use manifest::Memory;
-use manifest::handoff::{Handoff, MAGIC, PortRange, Route, TopEntry, VERSION, features};
+use manifest::handoff::{Handoff, MAGIC, MIN_ROOT_CNODE_BITS, PortRange, Route, TopEntry, VERSION, features};
 use memory::host::Slice;
 use memory::{Phys, Ref};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -175,6 +175,9 @@ pub fn machine(handoff: &Handoff) -> Machine {
     let machine = Machine::new();
     let decision = Decision::new(handoff.mitigations, handoff.features);
     machine.set_mitigations(decision, if decision.kpti.is_on() { handoff.gate_table } else { handoff.top_table });
+    if handoff.features & features::FSGSBASE != 0 {
+        machine.set_base_instructions();
+    }
     machine
 }
 
@@ -293,7 +296,7 @@ impl System {
 
     /// log2 of its slots.
     pub fn root_cnode_bits(&self) -> u32 {
-        self.handoff.root_cnode_bits.max(13)
+        self.handoff.root_cnode_bits.max(MIN_ROOT_CNODE_BITS)
     }
 
     /// Where the root task's CNode lies: the largest object of boot, so the topmost.

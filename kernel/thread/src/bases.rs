@@ -50,7 +50,9 @@ impl Tcb {
         if has_stepped {
             self.set_flags(flag::HAS_BASES, 0);
             context.set(Register::Rflags, context.get(Register::Rflags) & !FLAGS_TRAP);
-            machine.take_debug_status();
+            if HARDWARE_DEBUG {
+                machine.take_debug_status();
+            }
         }
         if vector != u64::from(INVALID_OPCODE) {
             return has_stepped && vector == u64::from(DEBUG);

@@ -109,6 +109,7 @@ impl Machine {
     }
 
     /// Lets the user execute these instructions, if there are any, until [`take_bases`](Self::take_bases) or the next switch.
+    #[inline(never)]
     pub fn lend_bases(&self) {
         if self.can_lend_bases() {
             self.gs_base.set(LENT);

@@ -16,10 +16,17 @@ use xtask::tally::Tally;
 use xtask::target::Library;
 use xtask::tools;
 
-/// Kernels for several cores and the one with the hardware debug API, by the image's features: each is tested on the host as
-/// the usual one is.
-const KERNELS: [&str; 4] =
-    ["skerry-image/smp", "skerry-image/lock-mcs", "skerry-image/lock-big", "skerry-image/hardware-debug"];
+/// Kernels for several cores and the one with the hardware debug API, by the image's features, and which tests of the locks
+/// and of whole instances they see on the host.
+const KERNELS: [(&str, &[&str]); 4] = [
+    ("skerry-image/smp", ALL_TESTS),
+    ("skerry-image/lock-mcs", OF_LOCKS),
+    ("skerry-image/lock-big", OF_LOCKS),
+    ("skerry-image/hardware-debug", ALL_TESTS),
+];
+const ALL_TESTS: &[&str] = &[];
+/// One core alone notices nothing of which lock it takes.
+const OF_LOCKS: &[&str] = &["--lib", "--test", "contention", "--test", "order", "--test", "several_cores"];
 
 /// How long each fuzzer runs: about a minute of the host's processors in all.
 const FUZZED: Duration = Duration::from_secs(6);
@@ -82,18 +89,17 @@ pub fn test(arguments: &Arguments) -> Result<ExitCode> {
     let mut host = cargo();
     host.args(["test", "--quiet", "--workspace", "--no-fail-fast", "--"]).args(filter);
     total += tests("host tests", &mut host)?;
-    for features in KERNELS {
+    for (features, targets) in KERNELS {
         let mut host = cargo();
-        host.args(["test", "--quiet", "-p", "skerry-sync", "-p", "skerry-image", "--no-fail-fast", "--features"]);
+        host.args(["test", "--quiet", "-p", "skerry-sync", "-p", "skerry-image", "--no-fail-fast"]).args(targets);
         // Several instances in every order take long, and are a matter of the kernel without locks.
-        host.args([features, "--", "--skip", "several::"]).args(filter);
+        host.args(["--features", features, "--", "--skip", "several::"]).args(filter);
         total += tests(&format!("host tests, {features}"), &mut host)?;
     }
-    for (package, what) in [("skerry-sync", "locks"), ("skerry-channel", "rings")] {
-        let mut explore = cargo();
-        explore.args(["test", "--quiet", "-p", package, "--features", "explore", "--"]).args(filter);
-        total += tests(&format!("exploration of the {what}"), &mut explore)?;
-    }
+    let mut explore = cargo();
+    explore.args(["test", "--quiet", "-p", "skerry-sync", "-p", "skerry-channel", "--no-fail-fast"]);
+    explore.args(["--features", "skerry-sync/explore,skerry-channel/explore", "--"]).args(filter);
+    total += tests("exploration of locks and rings", &mut explore)?;
     if arguments.filter.is_none() {
         announce("fuzzing");
         let fuzzing = super::fuzz::run_all(None, FUZZED)?;

@@ -50,6 +50,7 @@ impl LookupFailure {
     /// How many detail words follow the failure itself in a message.
     #[inline]
     pub const fn detail_words(self) -> usize {
+        // From `InvalidRoot` on, each has one more than the one before.
         (self as usize).saturating_sub(1)
     }
 }

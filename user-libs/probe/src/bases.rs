@@ -2,11 +2,10 @@
 //!
 //! The kernel lets one such instruction pass at a time and steps over it, so each is two entries into the kernel.
 
-use crate::expect::{Expect, judge};
+use crate::Verdict;
+use crate::expect::{Begin, Case, Expect, keep_apart};
 use crate::stage::{Stage, THE_END};
-use crate::{Complaint, Verdict};
 use abi::syscall::Syscall;
-use alloc::format;
 use core::arch::x86_64::__cpuid_count;
 
 /// Writes and looks. Long enough for many slices.
@@ -76,13 +75,10 @@ unsafe extern "C" fn write_while_stepping() {
     core::arch::naked_asm!("pushfq", "or dword ptr [rsp], 0x100", "popfq", "wrfsbase rbx")
 }
 
-/// What comes of an instruction that writes a base, if the processor has it.
-fn judge_one(stage: &mut Stage, code: unsafe extern "C" fn(), expect: &[Expect]) -> Verdict {
-    let begin = code as usize as u64;
-    let actor = stage.start(0, begin)?;
-    let heard = stage.fault();
-    drop(actor);
-    judge(if is_supported() { expect } else { &[ILLEGAL] }, begin, &heard)
+/// What comes of code that writes a base, if the processor can.
+fn judge(stage: &mut Stage, code: unsafe extern "C" fn(), expect: &'static [Expect]) -> Verdict {
+    let expect = if is_supported() { expect } else { &[ILLEGAL] };
+    Case { name: "bases", begin: Begin::Code(code), expect }.judge(stage)
 }
 
 const ILLEGAL: Expect = Expect::ExceptionAnywhere(6, 0);
@@ -93,26 +89,14 @@ fn is_supported() -> bool {
 
 /// Operands and circumstances that do not do.
 pub fn refused(stage: &mut Stage) -> Verdict {
-    judge_one(stage, write_nonsense, &[Expect::Exception(13, 0, 10), Expect::TheEnd { rax: 0, mask: u64::MAX }])?;
-    judge_one(stage, write_while_stepping, &[ILLEGAL])
+    judge(stage, write_nonsense, &[Expect::Exception(13, 0, 10), Expect::TheEnd { rax: 0, mask: u64::MAX }])?;
+    judge(stage, write_while_stepping, &[ILLEGAL])
 }
 
 /// Lets both run to their ends, and adds up what they noticed.
 pub fn isolation(stage: &mut Stage) -> Verdict {
     if !is_supported() {
-        return judge_one(stage, guard, &[ILLEGAL]);
+        return judge(stage, guard, &[ILLEGAL]);
     }
-    let mut actors = alloc::vec::Vec::new();
-    for (seat, pattern) in [0x1234_5678_9000, 0x7654_3210_a000].into_iter().enumerate() {
-        let mut registers = Stage::registers(seat, guard as *const () as u64);
-        registers.rdi = pattern;
-        actors.push(stage.start_with(seat, &registers)?);
-    }
-    for _ in 0..actors.len() {
-        let heard = stage.fault();
-        if !heard.is_the_end() || heard.rax != 0 {
-            return Err(Complaint::Saw(format!("thread {}: {} changes, {:?}", heard.seat, heard.rax, heard.fault)));
-        }
-    }
-    Ok(())
+    keep_apart(stage, guard, [0x1234_5678_9000, 0x7654_3210_a000])
 }

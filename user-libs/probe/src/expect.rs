@@ -3,6 +3,7 @@
 use crate::stage::{Heard, Stage};
 use crate::{Complaint, Verdict};
 use alloc::format;
+use alloc::vec::Vec;
 use sel4::fault::Fault;
 
 /// One thread that provokes once.
@@ -88,4 +89,22 @@ pub fn judge(expect: &[Expect], begin: u64, heard: &Heard) -> Verdict {
         return Ok(());
     }
     Err(Complaint::Saw(format!("began at {begin:#x}, rax {:#x}, then {:x?}", heard.rax, heard.fault)))
+}
+
+/// Lets two threads run `code` to its end, each with a pattern of its own in `rdi`: each counts in `rax` what it noticed of
+/// the other, which must be nothing.
+pub fn keep_apart(stage: &mut Stage, code: unsafe extern "C" fn(), patterns: [u64; 2]) -> Verdict {
+    let mut actors = Vec::new();
+    for (seat, pattern) in patterns.into_iter().enumerate() {
+        let mut registers = Stage::registers(seat, code as usize as u64);
+        registers.rdi = pattern;
+        actors.push(stage.start_with(seat, &registers)?);
+    }
+    for _ in patterns {
+        let heard = stage.fault();
+        if !heard.is_the_end() || heard.rax != 0 {
+            return Err(Complaint::Saw(format!("thread {}: {} changes, {:?}", heard.seat, heard.rax, heard.fault)));
+        }
+    }
+    Ok(())
 }

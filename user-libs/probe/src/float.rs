@@ -1,10 +1,10 @@
 //! Two threads that fill the floating-point registers with patterns of their own, interrupt each other, and look whether
 //! theirs is still there.
 
+use crate::Verdict;
+use crate::expect::keep_apart;
 use crate::stage::{Stage, THE_END};
-use crate::{Complaint, Verdict};
 use abi::syscall::Syscall;
-use alloc::format;
 
 /// Looks at the registers. Long enough for many slices.
 const ROUNDS: u32 = 200_000;
@@ -74,18 +74,5 @@ unsafe extern "C" fn guard() {
 /// Lets both run to their ends, and adds up what they noticed.
 pub fn isolation(stage: &mut Stage) -> Verdict {
     // Bits 13 and 14 differ: MXCSR's rounding.
-    let patterns = [0x0123_4567_89ab_2def, 0x0765_4321_0fed_5cba];
-    let mut actors = alloc::vec::Vec::new();
-    for (seat, pattern) in patterns.into_iter().enumerate() {
-        let mut registers = Stage::registers(seat, guard as *const () as u64);
-        registers.rdi = pattern;
-        actors.push(stage.start_with(seat, &registers)?);
-    }
-    for _ in patterns {
-        let heard = stage.fault();
-        if !heard.is_the_end() || heard.rax != 0 {
-            return Err(Complaint::Saw(format!("thread {}: {} changes, {:?}", heard.seat, heard.rax, heard.fault)));
-        }
-    }
-    Ok(())
+    keep_apart(stage, guard, [0x0123_4567_89ab_2def, 0x0765_4321_0fed_5cba])
 }

@@ -27,21 +27,10 @@ impl Entry<'_> {
         invocation: Option<Invocation>,
         args: &Args,
     ) -> Outcome {
-        let (grant, index, depth) = match invocation {
-            Some(Invocation::X86IRQIssueIRQHandlerIOAPIC) => {
+        let (vector, index, depth) = match invocation {
+            Some(Invocation::X86IRQIssueIRQHandlerIOAPIC | Invocation::X86IRQIssueIRQHandlerMSI) => {
                 args.require(7, 1)?;
-                let vector = user_vector(args.word(6))?;
-                (pin_grant(args, vector)?, args.word(0), args.word(1))
-            }
-            Some(Invocation::X86IRQIssueIRQHandlerMSI) => {
-                args.require(7, 1)?;
-                let vector = user_vector(args.word(6))?;
-                for (word, most) in [(2, irq::PCI_BUS_MAX), (3, irq::PCI_DEV_MAX), (4, irq::PCI_FUNC_MAX)] {
-                    if args.word(word) > most {
-                        return Err(Refusal::range(0, most).into());
-                    }
-                }
-                (Grant::Message { vector }, args.word(0), args.word(1))
+                (user_vector(args.word(6))?, args.word(0), args.word(1))
             }
             Some(Invocation::SkerryHearDoorbell) => {
                 args.require(doorbell::LENGTH, 1)?;
@@ -51,18 +40,22 @@ impl Entry<'_> {
                 if !(first..=last).contains(&vector) {
                     return Err(Refusal::range(first, last).into());
                 }
-                let grant = Grant::Doorbell { vector: vector as u8 };
-                (grant, args.word(doorbell::INDEX), args.word(doorbell::DEPTH))
+                (vector as u8, args.word(doorbell::INDEX), args.word(doorbell::DEPTH))
             }
             Some(Invocation::SkerryIssueDoorbell) => return self.issue_doorbell(control, args),
             _ => return Err(Refusal::plain(Error::IllegalOperation).into()),
         };
-        let vector = match grant {
-            Grant::Pin { vector, .. } | Grant::Message { vector } | Grant::Doorbell { vector } => vector,
-        };
-        self.interrupts().check(grant).map_err(Refusal::from)?;
+        if self.interrupts().is_taken(vector) {
+            return Err(Refusal::plain(Error::RevokeFirst).into());
+        }
         let target = slot_at(args.cap(0)?, index, depth, Side::Destination)?;
         self.ensure_empty(target)?;
+        let grant = match invocation {
+            Some(Invocation::X86IRQIssueIRQHandlerIOAPIC) => pin_grant(args, vector)?,
+            Some(Invocation::X86IRQIssueIRQHandlerMSI) => message_grant(args, vector)?,
+            _ => Grant::Doorbell { vector },
+        };
+        self.interrupts().check(grant).map_err(Refusal::from)?;
         self.will_succeed();
         let machine = self.kernel.first_machine();
         self.interrupts().take(machine, grant);
@@ -133,11 +126,20 @@ fn pin_grant(args: &Args, vector: u8) -> Result<Grant, Refusal> {
     if io_apic != 0 {
         return Err(Refusal::range(0, 0));
     }
+    let pin = u32::try_from(pin).ok().filter(|&pin| pin < 64).ok_or(Refusal::range(0, 63))?;
     if level > 1 || polarity > 1 {
         return Err(Refusal::range(0, 1));
     }
-    let pin = u32::try_from(pin).ok().filter(|&pin| pin < 64).ok_or(Refusal::range(0, 63))?;
     let trigger = if level == irq::LEVEL_TRIGGERED { Trigger::Level } else { Trigger::Edge };
     let polarity = if polarity == irq::ACTIVE_LOW { Polarity::Low } else { Polarity::High };
     Ok(Grant::Pin { pin, vector, trigger, polarity })
+}
+
+fn message_grant(args: &Args, vector: u8) -> Result<Grant, Refusal> {
+    for (word, most) in [(2, irq::PCI_BUS_MAX), (3, irq::PCI_DEV_MAX), (4, irq::PCI_FUNC_MAX)] {
+        if args.word(word) > most {
+            return Err(Refusal::range(0, most));
+        }
+    }
+    Ok(Grant::Message { vector })
 }

@@ -17,7 +17,7 @@ impl Entry<'_> {
         if !(1..=most).contains(&count) {
             return Err(Refusal::range(1, most).into());
         }
-        self.refuse_self(thread)?;
+        self.prepare(thread)?;
         self.will_succeed();
         if flags & 1 != 0 {
             self.suspend(thread);
@@ -33,10 +33,8 @@ impl Entry<'_> {
     pub(crate) fn write_registers(&mut self, thread: Ref<Tcb>, args: &Args) -> Outcome {
         args.require(2, 0)?;
         let (flags, count) = (args.word(0), args.word(1));
-        if (args.length as u64 - 2) < count {
-            return Err(Refusal::plain(Error::TruncatedMessage).into());
-        }
-        self.refuse_self(thread)?;
+        args.require((count as usize).saturating_add(2), 0)?;
+        self.prepare(thread)?;
         self.will_succeed();
         for (index, &register) in UserRegister::ALL.iter().enumerate().take(count as usize) {
             write_user(&thread.context, register, args.word(2 + index));
@@ -57,6 +55,8 @@ impl Entry<'_> {
         let source = Self::thread_of(args.cap(0)?, 1)?;
         self.will_succeed();
         self.take_back(source);
+        source.end_loan();
+        target.end_loan();
         if flags & 1 != 0 {
             self.suspend(source);
         }
@@ -85,10 +85,12 @@ impl Entry<'_> {
         Ok(())
     }
 
-    fn refuse_self(&self, thread: Ref<Tcb>) -> Outcome {
+    /// Another thread, whose registers are as it left them.
+    fn prepare(&self, thread: Ref<Tcb>) -> Outcome {
         if thread == self.core.current.get() {
             return Err(Refusal::plain(Error::IllegalOperation).into());
         }
+        thread.end_loan();
         Ok(())
     }
 }

@@ -108,6 +108,11 @@ impl InterruptTable {
         self.source(vector).get()
     }
 
+    /// Whether something raises `vector` already.
+    pub fn is_taken(&self, vector: u8) -> bool {
+        self.source(vector).get() != Source::None
+    }
+
     /// Whether doorbell route `route` exists.
     pub fn has_route(&self, route: u64) -> bool {
         usize::try_from(route).ok().and_then(|route| self.routes.get(route)).is_some_and(Option::is_some)
@@ -131,15 +136,9 @@ impl InterruptTable {
         if !owned {
             return Err(Refusal::NotOwned);
         }
-        if self.source(vector).get() != Source::None {
-            return Err(Refusal::Active);
-        }
-        if let Grant::Pin { pin, .. } = grant
-            && self.sources.iter().any(|source| source.get() == Source::Pin(pin))
-        {
-            return Err(Refusal::Active);
-        }
-        Ok(())
+        let has_pin =
+            |source: &Cell<Source>| matches!(grant, Grant::Pin { pin, .. } if source.get() == Source::Pin(pin));
+        if self.is_taken(vector) || self.sources.iter().any(has_pin) { Err(Refusal::Active) } else { Ok(()) }
     }
 
     /// Takes `grant`, which [`check`](Self::check) allowed.

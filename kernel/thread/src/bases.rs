@@ -35,6 +35,17 @@ impl Tcb {
             || is(DEBUG) && !HARDWARE_DEBUG && !self.has(flag::HAS_BASES)
     }
 
+    /// No base is to be lent any longer, nor does a trace of that remain in the registers; says whether one was. If the thread
+    /// has not used it, its instruction is illegal once more, and it begins again.
+    pub fn end_loan(&self) -> bool {
+        let was_lent = self.has(flag::HAS_BASES);
+        if was_lent {
+            self.set_flags(flag::HAS_BASES, 0);
+            self.context.set(Register::Rflags, self.context.get(Register::Rflags) & !FLAGS_TRAP);
+        }
+        was_lent
+    }
+
     /// Whether exception `vector` of the running thread is about a base that it reads or writes itself: then it goes on, and
     /// while it is marked so the bases are to be lent.
     pub fn takes_bases(&self, vector: u64, machine: &Machine) -> bool {
@@ -46,13 +57,9 @@ impl Tcb {
             context.set(Register::GsBase, canonical(gs));
             self.roots.forget();
         }
-        let has_stepped = self.has(flag::HAS_BASES);
-        if has_stepped {
-            self.set_flags(flag::HAS_BASES, 0);
-            context.set(Register::Rflags, context.get(Register::Rflags) & !FLAGS_TRAP);
-            if HARDWARE_DEBUG {
-                machine.take_debug_status();
-            }
+        let has_stepped = self.end_loan();
+        if HARDWARE_DEBUG && has_stepped {
+            machine.take_debug_status();
         }
         if vector != u64::from(INVALID_OPCODE) {
             return has_stepped && vector == u64::from(DEBUG);

@@ -147,6 +147,33 @@ fn whoever_runs_in_between_is_lent_nothing() {
 }
 
 #[test]
+fn who_reads_writes_or_copies_registers_in_between_sees_no_step() {
+    let scene = scene(features::FSGSBASE);
+    let (system, writer) = (&scene.system, scene.writer.cap);
+    let reader = system.thread(10);
+    system.resume(reader);
+    let accesses: [(_, &[u64], &[u64]); 4] = [
+        (TCBReadRegisters, &[0, 3], &[]),
+        (TCBWriteRegisters, &[0, 1, 0x40_0000], &[]),
+        (TCBCopyRegisters, &[4], &[reader.cap]),
+        (TCBCopyRegisters, &[8], &[writer]),
+    ];
+    for (access, words, others) in accesses {
+        scene.raise(ILLEGAL_INSTRUCTION);
+        assert!(scene.runs() && scene.is_stepping() && scene.can_write());
+        system.tick(10_000);
+        assert_eq!(system.current(), reader.tcb);
+        let target = if others == [writer] { reader.cap } else { writer };
+        let told = system.invoke(target, access, words, others).ok();
+        assert!(access != TCBReadRegisters || told[2] & TRAP_FLAG == 0);
+        assert!(!scene.is_stepping() && !scene.can_write());
+        system.receive(Syscall::Yield, 0, 0);
+        scene.raise(ILLEGAL_INSTRUCTION);
+        scene.write();
+    }
+}
+
+#[test]
 fn another_exception_of_the_instruction_is_told_and_the_step_is_not() {
     let scene = scene(features::FSGSBASE);
     scene.raise(ILLEGAL_INSTRUCTION);

@@ -177,10 +177,19 @@ fn interrupts_of_others_are_refused() {
     assert_eq!(msi([target, 64, 0, 32, 0, 0, 7]), Error::RangeError);
     assert_eq!(msi([target, 64, 0, 0, 8, 0, 7]), Error::RangeError);
     assert_eq!(msi([slot::TCB, 64, 0, 0, 0, 0, 7]), Error::DeleteFirst);
+    assert_eq!(msi([slot::TCB, 64, 256, 0, 0, 0, 108]), Error::RangeError, "the vector first");
+    assert_eq!(msi([slot::TCB, 64, 256, 0, 0, 0, 8]), Error::DeleteFirst, "the slot before the device and whose it is");
     let pin = |words: [u64; 7]| system.invoke(slot::IRQ, X86IRQIssueIRQHandlerIOAPIC, &words, &[slot::CNODE]).error();
     assert_eq!(pin([target, 64, 0, 5, 0, 0, 1]), Error::IllegalOperation);
     assert_eq!(pin([target, 64, 1, 4, 0, 0, 1]), Error::RangeError);
     assert_eq!(pin([target, 64, 0, 4, 2, 0, 1]), Error::RangeError);
+    assert_eq!(pin([slot::TCB, 64, 1, 4, 0, 0, 1]), Error::DeleteFirst);
+    message(&system, 7);
+    assert_eq!(
+        pin([slot::TCB, 64, 1, 4, 0, 0, 7]),
+        Error::RevokeFirst,
+        "a vector that has a handler before anything else"
+    );
     assert_eq!(pin([target, 64, 0, u64::MAX, 0, 0, 1]), Error::RangeError);
     let generic = system.invoke(slot::IRQ, IRQIssueIRQHandler, &[4, target, 64], &[slot::CNODE]);
     assert_eq!(generic.error(), Error::IllegalOperation);

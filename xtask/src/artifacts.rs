@@ -98,7 +98,7 @@ impl Artifacts {
         Ok(artifacts)
     }
 
-    /// The kernel with locks, built in a place of its own when it is first wanted.
+    /// The kernel with locks, built when it is first wanted.
     ///
     /// # Errors
     /// When the build fails (Cargo has said why).
@@ -108,23 +108,20 @@ impl Artifacts {
         if let Some(path) = built.get(&lock) {
             return Ok(path.clone());
         }
-        let folder = workspace::skerry_dir()?.join(format!("kernel-{}", lock.name()));
-        let folder = folder.to_str().context("the build directory's name is not UTF-8")?;
-        let paths = build(["-p", "skerry-image", "--features", lock.features(), "--target-dir", folder])
-            .with_context(|| format!("building the kernel with {} locks failed", lock.name()))?;
+        let paths =
+            build_beside(&format!("kernel-{}", lock.name()), ["-p", "skerry-image", "--features", lock.features()])
+                .with_context(|| format!("building the kernel with {} locks failed", lock.name()))?;
         let path = paths.get(KERNEL).with_context(|| format!("the build made no {KERNEL}"))?.clone();
         built.insert(lock, path.clone());
         Ok(path)
     }
 
-    /// The same with the release kernel: without debug system calls. It is built in a place of its own too.
+    /// The same with the release kernel: without debug system calls.
     ///
     /// # Errors
     /// As [`Artifacts::build`].
     pub fn with_release_kernel(mut self) -> Result<Self> {
-        let folder = workspace::skerry_dir()?.join("kernel-release");
-        let folder = folder.to_str().context("the build directory's name is not UTF-8")?;
-        let paths = build(["-p", "skerry-image", "--no-default-features", "--target-dir", folder])
+        let paths = build_beside("kernel-release", ["-p", "skerry-image", "--no-default-features"])
             .context("building the release kernel failed")?;
         self.paths.extend(paths);
         Ok(self)
@@ -136,8 +133,9 @@ impl Artifacts {
     /// When the build fails (Cargo has said why).
     pub fn release_kernel_of(tree: &Path) -> Result<PathBuf> {
         let folder = workspace::skerry_dir()?.join("kernel-planted");
-        let folder = folder.to_str().context("the build directory's name is not UTF-8")?;
-        let paths = build_in(tree, ["-p", "skerry-image", "--no-default-features", "--target-dir", folder])?;
+        let mut command = release(tree)?;
+        command.args(["-p", "skerry-image", "--no-default-features", "--target-dir"]).arg(folder);
+        let paths = run(&mut command)?;
         Ok(paths.get(KERNEL).with_context(|| format!("the build made no {KERNEL}"))?.clone())
     }
 
@@ -146,26 +144,21 @@ impl Artifacts {
     /// # Errors
     /// As [`Artifacts::build`].
     pub fn with_hold_times(mut self) -> Result<Self> {
-        let folder = workspace::skerry_dir()?.join("kernel-hold-times");
-        let folder = folder.to_str().context("the build directory's name is not UTF-8")?;
-        let paths = build(["-p", "skerry-image", "--features", "smp,hold-times", "--target-dir", folder])
+        let paths = build_beside("kernel-hold-times", ["-p", "skerry-image", "--features", "smp,hold-times"])
             .context("building the measuring kernel failed")?;
         self.paths.extend(paths);
         Ok(self)
     }
 
-    /// Kernel and everything that speaks to it with seL4's hardware debug API, whose invocations have other labels; built in
-    /// a place of their own.
+    /// Kernel and everything that speaks to it with seL4's hardware debug API, whose invocations have other labels.
     ///
     /// # Errors
     /// As [`Artifacts::build`].
     pub fn with_hardware_debug(mut self) -> Result<Self> {
-        let folder = workspace::skerry_dir()?.join("hardware-debug");
-        let folder = folder.to_str().context("the build directory's name is not UTF-8")?;
         // What is built together shares the crate that has the labels, and so its feature.
         let packages = PACKAGES.iter().flat_map(|package| ["-p", package]);
-        let features = ["--features", "skerry-image/hardware-debug", "--target-dir", folder];
-        let paths = build(packages.chain(features)).context("building for the hardware debug API failed")?;
+        let arguments = packages.chain(["--features", "skerry-image/hardware-debug"]);
+        let paths = build_beside("hardware-debug", arguments).context("building for the hardware debug API failed")?;
         self.paths.extend(paths);
         Ok(self)
     }
@@ -200,17 +193,29 @@ impl Artifacts {
 
 /// Builds for the bare-metal target, optimised; the executables by name.
 fn build<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<String, PathBuf>> {
-    build_in(&workspace::root(), arguments)
+    run(release(&workspace::root())?.args(arguments))
 }
 
-fn build_in<'a>(tree: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<String, PathBuf>> {
+/// The same with other features: executables go to a folder of their own, all else is shared with [`build`].
+fn build_beside<'a>(folder: &str, arguments: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<String, PathBuf>> {
+    let mut command = release(&workspace::root())?;
+    command.env("CARGO_BUILD_BUILD_DIR", workspace::target_dir());
+    run(command.args(arguments).arg("--target-dir").arg(workspace::skerry_dir()?.join(folder)))
+}
+
+/// Cargo about to build `tree` for the bare-metal target.
+fn release(tree: &Path) -> Result<Command> {
     let library = Library::ensure()?;
     let mut command = cargo();
     command.current_dir(tree).args(["build", "--release", "--message-format=json-render-diagnostics"]);
     // Progress for those who watch; logs need none.
     command.args((!std::io::stderr().is_terminal()).then_some("--quiet"));
     library.apply(&mut command);
-    let output = command.args(arguments).stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    Ok(command)
+}
+
+fn run(command: &mut Command) -> Result<BTreeMap<String, PathBuf>> {
+    let output = command.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     ensure!(output.status.success(), "cargo: {}", output.status);
     Ok(executables(&String::from_utf8_lossy(&output.stdout)))
 }

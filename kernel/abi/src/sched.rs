@@ -7,8 +7,8 @@
 pub const NUM_DOMAINS: u64 = 16;
 /// Entries of the domain schedule, the end marker included.
 pub const NUM_DOMAIN_SCHEDULES: u64 = 100;
-/// Bits of a duration in the domain schedule.
-pub const DOMAIN_DURATION_BITS: u32 = 56;
+/// Longest duration in the domain schedule, in ticks.
+pub const MAX_DOMAIN_DURATION: u64 = (1 << 56) - 1;
 
 /// Flags of `SchedControlConfigureFlags`.
 pub mod sched_context_flags {

@@ -6,10 +6,7 @@ use abi::error::Error;
 use abi::invocation::Invocation;
 use capability::Kind;
 use memory::Ref;
-use thread::{DOMAIN_SLOTS, Tcb};
-
-/// Longest time of one schedule entry, in ticks.
-const MAX_DURATION: u64 = (1 << abi::sched::DOMAIN_DURATION_BITS) - 1;
+use thread::{DOMAIN_SLOTS, DomainSlot, Tcb};
 
 impl Entry<'_> {
     pub(crate) fn invoke_domain(&mut self, invocation: Option<Invocation>, args: &Args) -> Outcome {
@@ -67,7 +64,7 @@ impl Entry<'_> {
         if domain >= self.kernel.domains {
             return Err(Refusal::range(0, self.kernel.domains - 1).into());
         }
-        if duration > MAX_DURATION {
+        if duration > abi::sched::MAX_DOMAIN_DURATION {
             return Err(Refusal::argument(2).into());
         }
         if duration == 0 && domain != 0 {
@@ -77,7 +74,7 @@ impl Entry<'_> {
             return Err(Refusal::argument(2).into());
         }
         self.will_succeed();
-        self.set_domain_slot(index as usize, thread::DomainSlot { domain: domain as u8, duration });
+        self.set_domain_slot(index as usize, DomainSlot { domain: domain as u8, duration });
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! What one core knows about scheduling: who runs, on whose time, who could, and when to look again.
 
 use crate::ready::Domain;
-use crate::{Clock, Queue, ReadyQueues, SchedContext, Tcb, Ticks, flag};
+use crate::{Clock, DomainSlot, Queue, ReadyQueues, SchedContext, Tcb, Ticks, flag};
 use core::cell::Cell;
 use machine::Machine;
 use memory::Ref;
@@ -123,7 +123,8 @@ impl Core {
         thread.home.get() == self.index
     }
 
-    /// Core `index`, on `machine`, runs `idle` on `idle_context`, with one domain for ever. All three are zeroed objects.
+    /// Core `index`, on `machine`, runs `idle` on `idle_context`, with domain 0 for ever, which is also what the schedule
+    /// says. All three are zeroed objects.
     pub fn new(
         index: CoreIndex,
         machine: Machine,
@@ -135,6 +136,7 @@ impl Core {
         idle_context.home.set(index);
         idle.state.set(crate::State::IDLE);
         idle.sched_context.set(Some(idle_context));
+        ready.schedule[0].set(DomainSlot { domain: 0, duration: abi::sched::MAX_DOMAIN_DURATION });
         let min_budget = Clock::of(&machine).min_budget();
         Self {
             index,

@@ -449,7 +449,7 @@ impl Threads<'_> {
         core.reprogram.set(true);
         let slot = self.domain_slot(index);
         core.set_domain(slot.domain);
-        core.set_domain_left(if slot.duration == 0 { Ticks::MAX } else { slot.duration });
+        core.set_domain_left(slot.duration);
     }
 
     /// Entry `index` of the domain schedule; beyond the end it is empty.

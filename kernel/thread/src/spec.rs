@@ -407,7 +407,7 @@ impl System {
         let next = domains.at + 1;
         domains.at = if domains.schedule.contains_key(&next) { next } else { domains.start };
         let entry = domains.schedule.get(&domains.at);
-        // Without a schedule domain 0 runs for ever.
+        // An entry where the schedule begins cannot be emptied.
         (domains.running, domains.left) = entry.map_or((0, None), |&(domain, duration)| (domain, Some(duration)));
         self.settle = true;
     }

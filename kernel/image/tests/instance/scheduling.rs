@@ -298,6 +298,26 @@ fn domains_take_turns_by_the_schedule() {
 }
 
 #[test]
+fn the_schedule_that_an_instance_starts_with_is_domain_0() {
+    let system = System::new();
+    let one = system.thread(10);
+    system.invoke(slot::DOMAIN, DomainSetSet, &[1], &[one.cap]).ok();
+    system.resume(one);
+    let start = |index| system.invoke(slot::DOMAIN, DomainScheduleSetStart, &[index], &[]);
+    assert_eq!(start(1).refusal(), (Error::InvalidArgument, &[0][..]), "one entry is all there is");
+    start(0).ok();
+    system.tick(60_000_000);
+    assert_eq!(system.current(), system.root());
+    system.invoke(slot::DOMAIN, DomainScheduleConfigure, &[1, 1, 3_000_000], &[]).ok();
+    system.invoke(slot::DOMAIN, DomainScheduleConfigure, &[0, 0, 5_000_000], &[]).ok();
+    start(0).ok();
+    system.tick(5_000);
+    assert_eq!(system.current(), one.tcb);
+    system.tick(3_000);
+    assert_eq!(system.current(), system.root());
+}
+
+#[test]
 fn refusals_of_domain_control() {
     let system = System::new();
     let thread = system.thread(10);

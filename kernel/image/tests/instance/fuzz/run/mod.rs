@@ -10,6 +10,7 @@ use abi::message::MessageInfo;
 use abi::object::ObjectType;
 use capability::{Cap, Kind};
 use machine::Register;
+use machine::gate::has_error_code;
 use machine::model::PendingInterrupt;
 pub use random::Random;
 use std::collections::BTreeMap;
@@ -237,7 +238,8 @@ impl Run {
         if !is_root && self.random.one_in(25) {
             self.system.machine().set_fault_address(self.random.next());
             let vector = self.random.pick(&[14, 7, 7, 6, 13, 0, 1, 3]);
-            self.system.exception(vector, self.random.below(32));
+            let code = self.random.below(32);
+            self.system.exception(vector, if has_error_code(vector as u8) { code } else { 0 });
             return Ended::Over;
         }
         if is_root && self.random.one_in(4) {

@@ -4,7 +4,7 @@ use crate::Pace::{Quick, Slow};
 use crate::Tests;
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use partition_config::Plan;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use partition_config::size::Extent;
 use std::thread;
 use std::time::{Duration, Instant};
 use tests::lab::{Lab, PATIENCE, examine};
@@ -12,8 +12,12 @@ use xtask::artifacts::HOSTILE;
 use xtask::engine::qmp::Inspector;
 use xtask::engine::{Engine, Inspection};
 use xtask::launch::{Start, members};
-use xtask::session::{Member, Report, Until, Work, watch};
+use xtask::session::{Member, Report, Session, Until, Work};
 
+/// Number of the second partition, and of its core.
+const NEIGHBOUR: usize = 1;
+/// How long the machine runs between two looks at it.
+const PIECE: Duration = Duration::from_millis(400);
 /// What at least is made while the emulator is not starved.
 const LEAST_CALLS: u64 = 500;
 
@@ -39,64 +43,73 @@ fn once(lab: &Lab) -> Result<()> {
     let mut started = lab.start(&plan, &Start { inspection: Inspection::On, ..Start::on(Engine::Qemu) })?;
     let mut inspector = started.running.take_inspector().context("the machine has no monitor")?;
     let members = members(&plan).into_iter().map(|member| Member { work: Work::Finite, ..member }).collect::<Vec<_>>();
-    let mut follow =
-        |patience| watch(&mut started.running, &members, &started.consoles, patience, Until::Finished, |_, _| {});
-    let mut reports = Vec::new();
-    // Once the neighbour is done, its memory is the same for ever.
+    let mut session = Session::new(&members, &started.consoles);
+    let done = |report: &Report, name: &str| report.partition(name)?.done;
+    // Once the neighbour is done and waits for ever, its memory is the same for ever. Having said that it is done, it has
+    // still to go and wait.
     let end = Instant::now() + PATIENCE;
-    let done = |reports: &[Report], name: &str| {
-        reports.iter().filter_map(|report| report.partition(name)).find_map(|partition| partition.done)
-    };
-    while done(&reports, "neighbour").is_none() {
+    let mut report = session.follow(&mut started.running, PIECE, Until::Finished, |_, _| {})?;
+    while done(report, "neighbour").is_none() || !inspector.halted()?.get(NEIGHBOUR).is_some_and(|&halted| halted) {
         if Instant::now() >= end {
-            return Err(stands_still("the neighbour does not finish", &mut inspector, &reports));
+            return Err(stands_still("the neighbour does not finish", &mut inspector, report));
         }
-        reports.push(follow(Duration::from_millis(300))?);
+        report = session.follow(&mut started.running, PIECE, Until::Finished, |_, _| {})?;
     }
     let before = neighbour(&mut inspector, &plan)?;
     let found = examine(&mut inspector, &plan, 3)?;
     ensure!(found.violations.is_empty(), "isolation is broken: {:?}", found.violations);
-    while done(&reports, "hostile").is_none() {
-        let parked = reports.iter().filter_map(|report| report.partition("hostile")?.parked.as_deref()).next();
+    while done(report, "hostile").is_none() {
+        let parked = report.partition("hostile").and_then(|partition| partition.parked.as_deref());
         ensure!(parked.is_none(), "the kernel parked: {}", parked.unwrap_or_default());
         if Instant::now() >= end {
-            return Err(stands_still("the random calls do not end", &mut inspector, &reports));
+            return Err(stands_still("the random calls do not end", &mut inspector, report));
         }
-        ensure!(neighbour(&mut inspector, &plan)? == before, "the neighbour's memory changed");
-        reports.push(follow(Duration::from_millis(500))?);
+        unchanged(&before, &neighbour(&mut inspector, &plan)?)?;
+        report = session.follow(&mut started.running, PIECE, Until::Finished, |_, _| {})?;
     }
-    ensure!(neighbour(&mut inspector, &plan)? == before, "the neighbour's memory changed");
-    ensure!(done(&reports, "hostile") == Some(0), "the first thread complains: {:?}", reports.last());
-    let lines = reports.iter().filter_map(|report| report.partition("hostile")).flat_map(|partition| &partition.lines);
-    let mut calls =
-        lines.filter_map(|line| line.strip_prefix("hostile: ")?.strip_suffix(" system calls")?.parse::<u64>().ok());
-    let calls = calls.next_back().context("no count of system calls")?;
+    unchanged(&before, &neighbour(&mut inspector, &plan)?)?;
+    ensure!(done(report, "hostile") == Some(0), "the first thread complains: {report:?}");
+    let lines = report.partition("hostile").map(|partition| partition.lines.as_slice()).unwrap_or_default();
+    let calls = lines.iter().rev().find_map(|line| line.strip_prefix("hostile: ")?.strip_suffix(" system calls"));
+    let calls: u64 = calls.context("no count of system calls")?.parse()?;
     eprintln!("{calls} random system calls");
     ensure!(calls >= LEAST_CALLS, "only {calls} system calls");
     Ok(())
 }
 
 /// Says of a machine that makes no progress what its processors do, at two moments.
-fn stands_still(what: &str, inspector: &mut Inspector, reports: &[Report]) -> Error {
+fn stands_still(what: &str, inspector: &mut Inspector, report: &Report) -> Error {
     let mut processors = || {
         thread::sleep(Duration::from_secs(1));
         let mut ask = |what| inspector.human(what).unwrap_or_else(|error| format!("{error:#}"));
         format!("{}{}", ask("info status"), ask("info registers -a"))
     };
-    anyhow!("{what}: {:?}\n{}\nlater:\n{}", reports.last(), processors(), processors())
+    anyhow!("{what}: {report:?}\n{}\nlater:\n{}", processors(), processors())
 }
 
-/// The neighbour's memory, in a word.
-fn neighbour(inspector: &mut Inspector, plan: &Plan) -> Result<u64> {
-    let partition = plan.partitions.iter().find(|it| it.name == "neighbour").context("no neighbour")?;
+/// The neighbour's memory: physical address and content of each range.
+fn neighbour(inspector: &mut Inspector, plan: &Plan) -> Result<Vec<(u64, Vec<u8>)>> {
+    let partition = plan.partitions.get(NEIGHBOUR).context("no neighbour")?;
     inspector.stop()?;
     let ram = inspector.ram()?;
-    let mut hash = DefaultHasher::new();
-    for range in &partition.memory {
+    let read = |range: &Extent| {
         let mut bytes = vec![0; range.size as usize];
         ram.read(range.base, &mut bytes).context("the neighbour's memory cannot be read")?;
-        bytes.hash(&mut hash);
-    }
+        Ok((range.base, bytes))
+    };
+    let content = partition.memory.iter().map(read).collect();
     inspector.resume()?;
-    Ok(hash.finish())
+    content
+}
+
+/// Complains of the first words that differ.
+fn unchanged(before: &[(u64, Vec<u8>)], after: &[(u64, Vec<u8>)]) -> Result<()> {
+    let words = |(base, bytes): &(u64, Vec<u8>)| {
+        let numbered = (*base..).step_by(size_of::<u64>()).zip(bytes.chunks(size_of::<u64>()));
+        numbered.map(|(address, word)| (address, word.to_vec())).collect::<Vec<_>>()
+    };
+    let pairs = before.iter().flat_map(words).zip(after.iter().flat_map(words));
+    let changed = pairs.filter(|(old, new)| old != new).take(64).collect::<Vec<_>>();
+    ensure!(changed.is_empty(), "the neighbour's memory changed: {changed:x?}");
+    Ok(())
 }

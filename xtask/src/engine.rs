@@ -161,6 +161,15 @@ impl Running {
     }
 }
 
+#[cfg(test)]
+impl Running {
+    /// Says what comes through `events`, and never ends.
+    pub(crate) fn pretended(events: Receiver<Output>) -> Result<Self> {
+        let child = std::process::Command::new("sleep").arg("600").spawn()?;
+        Ok(Self { child, events, _alive: Arc::new(()), scratch: Scratch::new()?, inspector: None, ended: None })
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         // Already gone is as good as killed.

@@ -1,8 +1,8 @@
 //! One run from start to verdict: who is on the machine, what each partition said, and how it ended.
 //!
 //! A run ends when every partition that has work to do said `done` or `park`, when the loader refuses, when the
-//! emulator ends, or when the time is over. Partitions that were merged into one are told apart again here. Partitions without a console, with services only, or with a foreign root
-//! task are never waited for. Tests: `session/tests.rs`.
+//! emulator ends, or when the time is over. Partitions that were merged into one are told apart again here. Partitions
+//! without a console, with services only, or with a foreign root task are never waited for. Tests: `session/tests.rs`.
 
 use crate::console::{Line, Lines, Record};
 use crate::engine::{ConsolePort, Next, Running};
@@ -91,7 +91,7 @@ pub enum End {
     Timeout,
 }
 
-/// A finished run.
+/// A run, finished or so far.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// One entry per partition, in the order of the members.
@@ -100,7 +100,7 @@ pub struct Report {
     pub refusal: Option<Refusal>,
     /// Output of consoles that belong to nobody.
     pub strays: Vec<String>,
-    /// Why it ended.
+    /// Why it ended; of a run that has not, that the time was over.
     pub end: End,
     /// How the emulator exited, if it did so by itself.
     pub status: Option<ExitStatus>,
@@ -173,11 +173,94 @@ pub enum Until {
     Ready,
 }
 
-/// Follows `running` to its end, or as far as `until` says. `consoles` says, for each console of the machine, which member it belongs to.
-/// `observe` sees every line as it arrives.
+/// A run that is followed in as many pieces as one likes; what has been said of a line when one piece ends belongs to the
+/// next.
+#[derive(Debug)]
+pub struct Session<'a> {
+    members: &'a [Member],
+    consoles: &'a [Option<usize>],
+    lines: Vec<Lines>,
+    begin: Instant,
+    report: Report,
+}
+
+impl<'a> Session<'a> {
+    /// A run that begins now. `consoles` says, for each console of the machine, which member it belongs to.
+    pub fn new(members: &'a [Member], consoles: &'a [Option<usize>]) -> Self {
+        let lines = consoles.iter().map(|_| Lines::default()).collect();
+        Self { members, consoles, lines, begin: Instant::now(), report: Report::new(members) }
+    }
+
+    /// Follows `running` to its end, as far as `until` says, or for `patience`; what happened so far. `observe` sees every
+    /// line as it arrives.
+    ///
+    /// # Errors
+    /// When the emulator's process cannot be waited for.
+    pub fn follow(
+        &mut self,
+        running: &mut Running,
+        patience: Duration,
+        until: Until,
+        mut observe: impl FnMut(Option<usize>, &Line),
+    ) -> Result<&Report> {
+        let mut deadline = Instant::now() + patience;
+        loop {
+            match running.next(deadline)? {
+                Next::Output { console, bytes } => {
+                    let lines = self.lines.get_mut(console).map(|lines| lines.feed(&bytes)).unwrap_or_default();
+                    self.take(console, lines, &mut observe);
+                    if until == Until::Ready && self.report.ready(self.members) {
+                        break;
+                    }
+                    if self.report.end == End::Timeout
+                        && let Some(over) = self.report.over(self.members)
+                    {
+                        self.report.end = over;
+                        let grace = if over == End::Refused { LAST_BREATH } else { LAST_WORDS };
+                        deadline = deadline.min(Instant::now() + grace);
+                    }
+                }
+                Next::Ended(status) => {
+                    if self.report.end == End::Timeout {
+                        self.report.end = End::MachineEnded(status);
+                    }
+                    self.report.status = Some(status);
+                    break;
+                }
+                Next::Timeout => break,
+            }
+        }
+        self.report.elapsed = self.begin.elapsed();
+        Ok(&self.report)
+    }
+
+    /// Ends it: of a line that was begun nothing more is expected.
+    pub fn finish(mut self, mut observe: impl FnMut(Option<usize>, &Line)) -> Report {
+        for console in 0..self.lines.len() {
+            let rest = self.lines.get_mut(console).and_then(Lines::finish);
+            self.take(console, rest, &mut observe);
+        }
+        self.report
+    }
+
+    fn take(
+        &mut self,
+        console: usize,
+        lines: impl IntoIterator<Item = Line>,
+        observe: &mut impl FnMut(Option<usize>, &Line),
+    ) {
+        let owner = self.consoles.get(console).copied().flatten();
+        for (owner, line) in lines.into_iter().flat_map(|line| route(self.members, owner, line)) {
+            observe(owner, &line);
+            self.report.take(self.members, owner, line);
+        }
+    }
+}
+
+/// Follows `running` in one piece, as [`Session`] does.
 ///
 /// # Errors
-/// When the emulator's process cannot be waited for.
+/// As [`Session::follow`].
 pub fn watch(
     running: &mut Running,
     members: &[Member],
@@ -186,54 +269,9 @@ pub fn watch(
     until: Until,
     mut observe: impl FnMut(Option<usize>, &Line),
 ) -> Result<Report> {
-    let started = Instant::now();
-    let mut state = State::new(members);
-    let mut buffers: Vec<Lines> = consoles.iter().map(|_| Lines::default()).collect();
-    let mut deadline = started + patience;
-    let (mut end, mut ended_by) = (None, None);
-    loop {
-        match running.next(deadline)? {
-            Next::Output { console, bytes } => {
-                let owner = consoles.get(console).copied().flatten();
-                let lines = buffers.get_mut(console).map(|buffer| buffer.feed(&bytes)).unwrap_or_default();
-                for (owner, line) in lines.into_iter().flat_map(|line| route(members, owner, line)) {
-                    observe(owner, &line);
-                    state.take(members, owner, line);
-                }
-                let over = if state.refusal.is_some() { Some(End::Refused) } else { state.finished(members) };
-                if until == Until::Ready && state.ready(members) {
-                    break;
-                }
-                if end.is_none()
-                    && let Some(over) = over
-                {
-                    end = Some(over);
-                    let grace = if over == End::Refused { LAST_BREATH } else { LAST_WORDS };
-                    deadline = deadline.min(Instant::now() + grace);
-                }
-            }
-            Next::Ended(status) => {
-                end = Some(end.unwrap_or(End::MachineEnded(status)));
-                ended_by = Some(status);
-                break;
-            }
-            Next::Timeout => break,
-        }
-    }
-    for (buffer, owner) in buffers.iter_mut().zip(consoles) {
-        for (owner, line) in buffer.finish().into_iter().flat_map(|line| route(members, *owner, line)) {
-            observe(owner, &line);
-            state.take(members, owner, line);
-        }
-    }
-    Ok(Report {
-        partitions: state.partitions,
-        refusal: state.refusal,
-        strays: state.strays,
-        end: end.unwrap_or(End::Timeout),
-        status: ended_by,
-        elapsed: started.elapsed(),
-    })
+    let mut session = Session::new(members, consoles);
+    session.follow(running, patience, until, &mut observe)?;
+    Ok(session.finish(observe))
 }
 
 /// Whom a line of the console of `owner` concerns: members that were merged share one.
@@ -263,16 +301,18 @@ fn route(members: &[Member], owner: Option<usize>, line: Line) -> Vec<(Option<us
     }
 }
 
-struct State {
-    partitions: Vec<PartitionReport>,
-    refusal: Option<Refusal>,
-    strays: Vec<String>,
-}
-
-impl State {
+impl Report {
+    /// Nothing has been said yet.
     fn new(members: &[Member]) -> Self {
         let partition = |member: &Member| PartitionReport { name: member.name.clone(), ..Default::default() };
-        Self { partitions: members.iter().map(partition).collect(), refusal: None, strays: Vec::new() }
+        Self {
+            partitions: members.iter().map(partition).collect(),
+            refusal: None,
+            strays: Vec::new(),
+            end: End::Timeout,
+            status: None,
+            elapsed: Duration::ZERO,
+        }
     }
 
     fn take(&mut self, members: &[Member], owner: Option<usize>, line: Line) {
@@ -311,7 +351,11 @@ impl State {
         audible.all(|(partition, _)| partition.ready.is_some())
     }
 
-    fn finished(&self, members: &[Member]) -> Option<End> {
+    /// Why nothing more is expected, if so.
+    fn over(&self, members: &[Member]) -> Option<End> {
+        if self.refusal.is_some() {
+            return Some(End::Refused);
+        }
         let mut awaited = self.partitions.iter().zip(members).filter(|(_, member)| waited_for(member)).peekable();
         (awaited.peek().is_some() && awaited.all(|(partition, _)| partition.finished())).then_some(End::Finished)
     }

@@ -10,7 +10,7 @@ use crate::engine::{Engine, Threads};
 use crate::form::{Form, Kernel};
 use crate::images::{Checked, Inputs, check_text};
 use crate::launch::{Start, launch, members};
-use crate::session::{End, Report, Until, Work, watch};
+use crate::session::{End, Report, Session, Until, Work};
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::{Display, Formatter, Write};
 use std::path::Path;
@@ -120,16 +120,16 @@ pub fn storm(artifacts: &Artifacts, place: Place, machine: &Start, duration: Dur
     let begin = Instant::now();
     let mut latest = vec![begin; members.len()];
     let mut rest = duration;
+    let mut session = Session::new(&members, &started.consoles);
     loop {
-        let (consoles, until) = (&started.consoles, Until::Finished);
-        let report = watch(&mut started.running, &members, consoles, rest, until, |owner, line| {
+        let report = session.follow(&mut started.running, rest, Until::Finished, |owner, line| {
             if let (Some(latest), Line::Text(text)) = (owner.and_then(|owner| latest.get_mut(owner)), line)
                 && text.starts_with(ROUND)
             {
                 *latest = Instant::now();
             }
         })?;
-        if let Some(storm) = judge(&report, &latest, silence(machine.engine))? {
+        if let Some(storm) = judge(report, &latest, silence(machine.engine))? {
             return Ok(storm);
         }
         rest = patience.saturating_sub(begin.elapsed());

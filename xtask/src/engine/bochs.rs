@@ -22,6 +22,8 @@ use std::time::Duration;
 pub const PROGRAM: &str = "bochs";
 /// A CPU with x2APIC, TSC-deadline and PCID.
 pub const CPU: &str = "corei7_haswell_4770";
+/// Its own log, in the run's scratch directory.
+pub const LOG: &str = "bochs.log";
 /// Bochs 2.7 has 64 timers in all and dies when they run out: each CPU takes three, devices the rest. Without the HPET
 /// there are enough for 16 CPUs.
 const CORES_BESIDE_HPET: u32 = 15;
@@ -38,6 +40,8 @@ pub fn start(machine: &Machine) -> Result<Running> {
     let configuration = configuration(machine, iso, scratch.path(), &files);
     std::fs::write(scratch.path().join("bochsrc"), configuration)?;
     std::fs::write(scratch.path().join("debugger"), "c\n")?;
+    // It opens its log when it gets to it: who wants to read along finds it from the start.
+    File::create(scratch.path().join(LOG))?;
     let log = File::create(scratch.path().join("bochs.out"))?;
     let child = bound_to_us(PROGRAM)
         .args(["-q", "-f", "bochsrc", "-rc", "debugger"])
@@ -89,7 +93,7 @@ fn configuration(machine: &Machine, iso: &Path, scratch: &Path, files: &[(usize,
          mouse: enabled=0\nport_e9_hack: enabled=0\n",
         machine.cores,
         iso.display(),
-        scratch.join("bochs.log").display(),
+        scratch.join(LOG).display(),
     );
     if machine.cores > CORES_BESIDE_HPET {
         text += "pci: enabled=1, chipset=i440fx, advopts=\"nohpet\"\n";

@@ -78,15 +78,28 @@ impl Inspector {
     /// # Errors
     /// When the monitor does not answer or prints something unknown.
     pub fn page_table_roots(&mut self) -> Result<Vec<u64>> {
+        self.registers("CR3=")
+    }
+
+    /// Whether each CPU has executed `hlt` and waits for an interrupt, in the emulator's order.
+    ///
+    /// # Errors
+    /// When the monitor does not answer or prints something unknown.
+    pub fn halted(&mut self) -> Result<Vec<bool>> {
+        Ok(self.registers("HLT=")?.into_iter().map(|halted| halted != 0).collect())
+    }
+
+    /// The hexadecimal number after `label` of every CPU.
+    fn registers(&mut self, label: &str) -> Result<Vec<u64>> {
         let text = self.human("info registers -a")?;
-        let roots: Option<Vec<u64>> = text
-            .split("CR3=")
+        let values: Option<Vec<u64>> = text
+            .split(label)
             .skip(1)
             .map(|rest| u64::from_str_radix(rest.split_ascii_whitespace().next()?, 16).ok())
             .collect();
-        match roots {
-            Some(roots) if !roots.is_empty() => Ok(roots),
-            _ => bail!("no CR3 in the monitor's answer"),
+        match values {
+            Some(values) if !values.is_empty() => Ok(values),
+            _ => bail!("no {label} in the monitor's answer"),
         }
     }
 

@@ -1,41 +1,39 @@
 //! The verdict on a run, from what its consoles said.
 
 use super::*;
+use std::sync::mpsc::channel;
 
 fn member(name: &str, work: Work) -> Member {
     Member { name: name.into(), console: Some(ConsolePort::Uart(0x3f8)), work, jobs: None }
 }
 
-/// The state after each (partition, console line).
-fn after(members: &[Member], said: &[(usize, &str)]) -> State {
-    let mut state = State::new(members);
+/// The report after each (partition, console line).
+fn after(members: &[Member], said: &[(usize, &str)]) -> Report {
+    let consoles: Vec<_> = (0..members.len()).map(Some).collect();
+    let mut session = Session::new(members, &consoles);
     for (partition, text) in said {
-        for line in Lines::default().feed(format!("{text}\n").as_bytes()) {
-            for (owner, line) in route(members, Some(*partition), line) {
-                state.take(members, owner, line);
-            }
-        }
+        let lines = Lines::default().feed(format!("{text}\n").as_bytes());
+        session.take(*partition, lines, &mut |_, _| {});
     }
-    state
+    session.finish(|_, _| {})
 }
 
-fn report(state: State, end: End) -> Report {
-    let State { partitions, refusal, strays } = state;
-    Report { partitions, refusal, strays, end, status: None, elapsed: Duration::from_secs(3) }
+fn report(report: Report, end: End) -> Report {
+    Report { end, elapsed: Duration::from_secs(3), ..report }
 }
 
 #[test]
 fn a_run_is_over_when_every_partition_with_work_is() {
     let members = [member("a", Work::Finite), member("b", Work::Finite), member("c", Work::Endless)];
-    assert_eq!(after(&members, &[(0, "\x1edone 0")]).finished(&members), None);
+    assert_eq!(after(&members, &[(0, "\x1edone 0")]).over(&members), None);
     let state = after(&members, &[(0, "\x1edone 0"), (1, "\x1epark main.rs:3 boom")]);
-    assert_eq!(state.finished(&members), Some(End::Finished));
+    assert_eq!(state.over(&members), Some(End::Finished));
 }
 
 #[test]
 fn a_system_of_services_is_never_over() {
     let members = [member("a", Work::Endless)];
-    assert_eq!(after(&members, &[(0, "\x1eready 1 1")]).finished(&members), None);
+    assert_eq!(after(&members, &[(0, "\x1eready 1 1")]).over(&members), None);
     assert!(report(after(&members, &[]), End::Timeout).problems(&members).is_empty());
 }
 
@@ -98,7 +96,7 @@ fn merged_partitions_are_told_apart_on_the_console_they_share() {
     let said =
         ["\x1eready 5 1", "west/p: one: 1", "east/p: two", "nobody: three", "\x1eexit west/p 0", "\x1eexit east/p 4"];
     let state = after(&members, &said.map(|line| (0, line)));
-    assert_eq!(state.finished(&members), None, "q of west is still at work");
+    assert_eq!(state.over(&members), None, "q of west is still at work");
     let lines: Vec<_> = state.partitions.iter().map(|partition| partition.lines.clone()).collect();
     assert_eq!(lines, [vec!["one: 1".to_owned(), "nobody: three".to_owned()], vec!["two".to_owned()], vec![]]);
     assert!(state.partitions.iter().all(|partition| partition.ready == Some((5, 1))));
@@ -107,7 +105,7 @@ fn merged_partitions_are_told_apart_on_the_console_they_share() {
 
     let said = [said.as_slice(), &["\x1eexit west/q 0", "\x1edone 4"]].concat();
     let state = after(&members, &said.iter().map(|line| (0, *line)).collect::<Vec<_>>());
-    assert_eq!(state.finished(&members), Some(End::Finished));
+    assert_eq!(state.over(&members), Some(End::Finished));
     assert_eq!(state.partitions.iter().map(|it| it.done).collect::<Vec<_>>(), [Some(0), Some(4), None]);
     let report = report(state, End::Finished);
     assert_eq!(report.problems(&members), ["partition east: ended with code 4 (p 4)"]);
@@ -118,4 +116,24 @@ fn a_kernel_that_parks_takes_all_its_members_with_it() {
     let members = ["west", "east"].map(|name| Member { jobs: Some(vec!["p".into()]), ..member(name, Work::Finite) });
     let state = after(&members, &[(0, "\x1epark lock.rs:1 order")]);
     assert!(state.partitions.iter().all(|partition| partition.parked.is_some()));
+}
+
+#[test]
+fn a_line_may_come_in_two_pieces_of_the_session() {
+    let (machine, events) = channel();
+    let mut running = Running::pretended(events).unwrap();
+    let members = [member("a", Work::Finite), member("b", Work::Finite)];
+    let mut session = Session::new(&members, &[Some(0), Some(1)]);
+    let mut said = |console: usize, text: &str, expected: End| {
+        machine.send((console, text.as_bytes().to_vec())).unwrap();
+        let piece = Duration::from_millis(10);
+        assert_eq!(session.follow(&mut running, piece, Until::Finished, |_, _| {}).unwrap().end, expected, "{text}");
+    };
+    said(0, "hal", End::Timeout);
+    said(1, "\x1edone 0\n", End::Timeout);
+    said(0, "f\n\x1edo", End::Timeout);
+    said(0, "ne 3\nla", End::Finished);
+    let report = session.finish(|_, _| {});
+    assert_eq!(report.partitions[0].lines, ["half", "la"]);
+    assert_eq!(report.partitions.iter().map(|it| it.done).collect::<Vec<_>>(), [Some(3), Some(0)]);
 }

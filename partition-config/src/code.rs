@@ -137,6 +137,8 @@ codes! {
     Heap = "skerry::program::heap",
     /// An argument that is empty or holds a zero byte.
     Argument = "skerry::program::argument",
+    /// A second driver in a partition with I/O ports or interrupts, which go to one.
+    DriverTwice = "skerry::program::driver",
     /// A program on a core that its partition does not have.
     ProgramCore = "skerry::program::core",
     /// A data file that cannot be read.
@@ -152,10 +154,12 @@ codes! {
     ChannelSize = "skerry::channel::size",
     /// Access that is no access, or a channel that nobody may write.
     ChannelAccess = "skerry::channel::access",
-    /// Two doorbells with the same vector at the same core.
+    /// More channels than a program can have, or more channels and interrupts than a driver can tell apart.
+    ChannelMany = "skerry::channel::too-many",
+    /// Two doorbells with the same vector in the same partition.
     DoorbellTaken = "skerry::doorbell::taken",
     /// A vector that is no doorbell vector, or one for a doorbell that does not exist.
     DoorbellVector = "skerry::doorbell::vector",
-    /// More doorbells than a core has vectors, or than a kernel instance has routes.
+    /// More doorbells than a partition has vectors, or than a kernel instance has routes.
     DoorbellExhausted = "skerry::doorbell::exhausted",
 }

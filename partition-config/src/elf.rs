@@ -5,13 +5,14 @@
 use crate::code::Code;
 use crate::plan::Content;
 use crate::size::PAGE;
+use manifest::program::{IMAGE_LIMIT, MAX_SEGMENTS};
 use object::elf::{EM_X86_64, ET_EXEC, FileHeader64, PF_X, PT_DYNAMIC, PT_INTERP, PT_LOAD, ProgramHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, LittleEndian};
 
 /// First address a program may use.
 pub const USER_FIRST: u64 = 0x1000;
-/// First address behind what a program may use: the last page of the lower half stays free.
+/// First address behind what a root task may use: the last page of the lower half stays free.
 pub const USER_END: u64 = 0x7fff_ffff_f000;
 /// Largest span of an image, from its lowest to its highest address.
 const MAX_SPAN: u64 = 1 << 30;
@@ -25,6 +26,17 @@ pub enum Kind {
     RootTask,
     /// A program: its segments are mapped page by page, each with its own rights.
     Program,
+}
+
+impl Kind {
+    /// First address of its segments, and the first behind them.
+    pub fn place(self) -> (u64, u64) {
+        match self {
+            Self::Kernel => (manifest::handoff::KERNEL_VIRT_BASE, manifest::handoff::HANDOFF_VIRT),
+            Self::RootTask => (USER_FIRST, USER_END),
+            Self::Program => (USER_FIRST, IMAGE_LIMIT),
+        }
+    }
 }
 
 /// A checked image.
@@ -76,6 +88,9 @@ pub fn examine(bytes: &[u8], kind: Kind) -> Result<Image, Problem> {
     let (Some(first), Some(last)) = (segments.first(), segments.last()) else {
         return Err(format_problem("has nothing to load"));
     };
+    if segments.len() > MAX_SEGMENTS {
+        return Err(format_problem(format!("has {} segments, more than {MAX_SEGMENTS}", segments.len())));
+    }
     check_places(&segments, kind)?;
     let entry = header.e_entry(endian);
     if !segments.iter().any(|segment| segment.executable && (segment.start..segment.end).contains(&entry)) {
@@ -109,10 +124,7 @@ fn segments(
 
 /// `segments` are sorted by their start.
 fn check_places(segments: &[Segment], kind: Kind) -> Result<(), Problem> {
-    let (lowest, highest) = match kind {
-        Kind::Kernel => (manifest::handoff::KERNEL_VIRT_BASE, manifest::handoff::HANDOFF_VIRT),
-        Kind::RootTask | Kind::Program => (USER_FIRST, USER_END),
-    };
+    let (lowest, highest) = kind.place();
     if let Some(segment) = segments.iter().find(|segment| segment.start < lowest || segment.end > highest) {
         let (start, end) = (segment.start, segment.end);
         let message = format!("has a segment at {start:#x}..{end:#x}, outside {lowest:#x}..{highest:#x}");

@@ -20,6 +20,7 @@ use crate::size::{Extent, rough};
 use ipi::{DOORBELL_FIRST, DOORBELL_LAST};
 use manifest::MERGED;
 use manifest::handoff::{MAX_CORES, MAX_DEVICES, MAX_MEMORY, MAX_PORTS, MAX_ROUTES};
+use manifest::program::BADGE_BITS;
 use std::ops::Range;
 
 /// Why a system cannot be merged; names the culprit.
@@ -88,12 +89,17 @@ impl Plan {
         let Some(partition) = self.partitions.get(group) else { return Ok(()) };
         let ends = self.shared_channels().flat_map(|(_, channel)| &channel.ends).filter(|end| end.partition == group);
         let doorbells = ends.clone().filter(|end| end.rings.is_some()).count();
+        let driver = partition.programs.iter().position(|program| program.role == Role::Driver);
+        let all_ends = self.channels.iter().flat_map(|channel| &channel.ends);
+        let wakers = all_ends.filter(|end| end.partition == group && driver.is_some() && end.program == driver).count();
+        let interrupts = driver.map_or(0, |_| partition.interrupts.len());
         let counts = [
             ("cores", partition.cores.len(), MAX_CORES),
             ("memory ranges", partition.memory.len(), MAX_MEMORY),
             ("device ranges and channel ends", partition.mmio.len() + ends.count(), MAX_DEVICES),
             ("I/O port ranges", partition.ports.len(), MAX_PORTS),
             ("doorbells to ring", doorbells, MAX_ROUTES),
+            ("channel ends and interrupts for its driver", wakers + interrupts, BADGE_BITS as usize),
         ];
         let too_many = counts.into_iter().find(|(_, count, most)| count > most);
         too_many.map_or(Ok(()), |(what, count, most)| {

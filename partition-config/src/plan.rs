@@ -1,5 +1,6 @@
 //! A checked system with everything resolved: the value between the checks and the manifest.
 
+use crate::devices::UART_PORTS;
 use crate::size::{Extent, PortExtent};
 use std::sync::Arc;
 
@@ -65,6 +66,17 @@ pub enum Console {
     Uart(u16),
     /// A byte-wide debug port.
     Debugcon(u16),
+}
+
+impl Console {
+    /// Its I/O ports.
+    pub fn ports(self) -> Option<PortExtent> {
+        match self {
+            Self::None => None,
+            Self::Uart(first) => Some(PortExtent { first, last: first.saturating_add(UART_PORTS - 1) }),
+            Self::Debugcon(port) => Some(PortExtent { first: port, last: port }),
+        }
+    }
 }
 
 /// An interrupt of a partition.

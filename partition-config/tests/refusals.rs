@@ -4,6 +4,7 @@
 mod cases;
 
 use cases::cases;
+use manifest::program::{BADGE_BITS, MAX_CHANNELS};
 use partition_config::{Code, StubImages, check};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,6 +16,9 @@ fn images() -> StubImages {
     file("arm.elf", cases::arm_elf());
     file("kernel-half.elf", partition_config::elf::tiny(0xffff_ffff_8000_0000, 0x1000));
     file("last-page.elf", partition_config::elf::tiny(0x7fff_ffff_e000, 0x2000));
+    file("high.elf", partition_config::elf::tiny(0x1_0000_0000, 0x1000));
+    file("seventeen.elf", cases::elf_of_segments(17));
+    file("sixteen.elf", cases::elf_of_segments(16));
     file("overlapping.elf", cases::overlapping_elf());
     file("cut.elf", partition_config::elf::tiny(0x40_0000, 0x1000)[..100].to_vec());
     file("big.elf", partition_config::elf::tiny(0x40_0000, 600 << 20));
@@ -94,6 +98,25 @@ size = \"5Q\"
         Code::Unit,
     ];
     assert_eq!(codes, expected, "{}", report.to_plain_text());
+}
+
+#[test]
+fn what_just_fits_is_accepted() {
+    let accepted = |text: &str| check("system.toml", text, &images()).map_err(|report| report.to_plain_text()).unwrap();
+    accepted("[[partition]]\nname = \"a\"\nprogram = [{ image = \"sixteen.elf\" }]\n");
+    let programs = "program = [{ name = \"x\", image = \"hello\", driver = true }, { name = \"y\", image = \"hello\", driver = true }]";
+    // Device memory and the console do not make two drivers too many.
+    accepted(&format!("[[partition]]\nname = \"a\"\nmmio = [\"0xd0000000+4K\"]\n{programs}\n"));
+    let channel = |number| format!("[[channel]]\nname = \"c{number}\"\nends = [\"a/x\", \"a/y\"]\nsize = \"4K\"\n");
+    let programs = programs.replacen("driver = true", "driver = false", 1);
+    let channels: String = (0..MAX_CHANNELS).map(channel).collect();
+    let left = BADGE_BITS as usize - MAX_CHANNELS;
+    let text = |interrupts: usize| {
+        format!("[[partition]]\nname = \"a\"\ninterrupts = [\"msi 1-{interrupts}\"]\n{programs}\n{channels}")
+    };
+    accepted(&text(left));
+    let report = check("system.toml", &text(left + 1), &images()).unwrap_err();
+    assert_eq!(report.codes(), BTreeSet::from([Code::ChannelMany]));
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod checksum;
 mod decode;
 mod error;
 pub mod handoff;
+pub mod program;
 pub mod record;
 
 pub use checksum::checksum;

@@ -200,12 +200,8 @@ fn default_debugcon(index: usize) -> Option<Console> {
 }
 
 fn console_claim(index: usize, console: Console, span: &Span) -> Option<Claim> {
-    let ports = match console {
-        Console::None => return None,
-        Console::Uart(first) => PortExtent { first, last: first.saturating_add(UART_PORTS - 1) },
-        Console::Debugcon(port) => PortExtent { first: port, last: port },
-    };
-    Some(Claim { partition: index, span: span.clone(), origin: Origin::Console, resource: Resource::Ports(ports) })
+    let resource = Resource::Ports(console.ports()?);
+    Some(Claim { partition: index, span: span.clone(), origin: Origin::Console, resource })
 }
 
 /// com1 to com4 for the first four partitions unless another partition wants it, else the partition's own debugcon.

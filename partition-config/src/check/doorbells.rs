@@ -3,7 +3,7 @@
 
 use super::channels::Draft;
 use super::programs::Software;
-use super::{items, name_span};
+use super::{items, name_of, name_span};
 use crate::code::Code;
 use crate::diagnostic::{Finding, Findings, Span};
 use crate::plan::{Bell, Doorbell, End};
@@ -49,11 +49,12 @@ pub(super) fn resolve(
     // What the file names comes first, so that the rest can go around it.
     let (named, open): (Vec<_>, Vec<_>) = wishes.into_iter().partition(|wish| wish.vector.is_some());
     for wish in named.into_iter().chain(open) {
-        let Some(vector) = vector(&wish, &taken, findings) else { continue };
+        let name = items(&file.partition).get(wish.receiver).map_or("?".to_owned(), |it| name_of(&it.value));
+        let Some(vector) = vector(&wish, &name, &taken, findings) else { continue };
         let key = (wish.receiver, vector);
         if let Some(first) = taken.get(&key) {
-            let message = format!("vector {vector:#x} of core {} is another doorbell's already", wish.core);
-            let finding = Finding::new(Code::DoorbellTaken, message, &wish.span, "the same vector at the same core");
+            let message = format!("vector {vector:#x} of partition `{name}` is another doorbell's already");
+            let finding = Finding::new(Code::DoorbellTaken, message, &wish.span, "the same vector again");
             findings.add(finding.also(first, "first here").help("choose another vector, or leave it out"));
             continue;
         }
@@ -116,8 +117,8 @@ fn wishes(
     wishes
 }
 
-/// The vector named, if it is one; else the first free one.
-fn vector(wish: &Wish, taken: &BTreeMap<(usize, u32), Span>, findings: &mut Findings) -> Option<u32> {
+/// The vector named, if it is one; else the first free one of the partition called `receiver`.
+fn vector(wish: &Wish, receiver: &str, taken: &BTreeMap<(usize, u32), Span>, findings: &mut Findings) -> Option<u32> {
     let range = u32::from(DOORBELL_FIRST)..=u32::from(DOORBELL_LAST);
     if let Some(named) = &wish.vector {
         if range.contains(&named.value) {
@@ -130,10 +131,10 @@ fn vector(wish: &Wish, taken: &BTreeMap<(usize, u32), Span>, findings: &mut Find
     }
     let free = range.into_iter().find(|&vector| !taken.contains_key(&(wish.receiver, vector)));
     if free.is_none() {
-        let message = format!("core {} has no doorbell vector left", wish.core);
+        let message = format!("partition `{receiver}` has no doorbell vector left");
         let finding = Finding::new(Code::DoorbellExhausted, message, &wish.span, "one doorbell too many");
         findings.add(finding.help(format!(
-            "a core can tell {DOORBELL_COUNT} doorbells apart: set `doorbells = \"none\"` on channels that are polled"
+            "a partition can tell {DOORBELL_COUNT} doorbells apart: set `doorbells = \"none\"` on channels that are polled"
         )));
     }
     free

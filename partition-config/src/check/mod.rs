@@ -8,6 +8,7 @@ mod claims;
 mod cores;
 mod devices;
 mod doorbells;
+mod limits;
 mod memory;
 mod names;
 mod programs;
@@ -45,7 +46,7 @@ fn resolve(source_name: &str, file: &File, images: &dyn Images, findings: &mut F
     let software = programs::resolve(file, &cores, images, findings);
     let drafts = channels::resolve(file, findings);
     let doorbells = doorbells::resolve(file, &drafts, &cores, &software, findings);
-    limits(partitions, &devices, &drafts, findings);
+    limits::check(partitions, &devices, &drafts, findings);
     let memory = memory::resolve(
         file,
         &memory::Contents { software: &software, cores: &cores, devices: &devices, channels: &drafts },
@@ -83,32 +84,6 @@ fn resolve(source_name: &str, file: &File, images: &dyn Images, findings: &mut F
         })
         .collect();
     Plan { name: system_name(source_name, file), partitions, channels }
-}
-
-/// What a kernel instance can be given: see `manifest::handoff`.
-fn limits(
-    partitions: &[Spot<schema::Partition>],
-    devices: &[devices::Devices],
-    channels: &[channels::Draft],
-    findings: &mut Findings,
-) {
-    use manifest::handoff::{MAX_DEVICES, MAX_PORTS};
-    for (index, (partition, devices)) in partitions.iter().zip(devices).enumerate() {
-        let ends =
-            channels.iter().filter(|channel| !channel.is_local()).flat_map(|channel| channel.ends.iter().flatten());
-        let ranges = devices.mmio.len() + ends.filter(|end| end.partition == index).count();
-        let mut refuse = |what: &str, count: usize, most: usize| {
-            let message = format!("partition `{}` has {count} {what}, the most is {most}", name_of(&partition.value));
-            let finding = Finding::new(Code::DeviceTooMany, message, name_span(partition), "too many for one kernel");
-            findings.add(finding.help("join neighbouring ranges, or give some to another partition"));
-        };
-        if ranges > MAX_DEVICES {
-            refuse("device ranges and channel ends", ranges, MAX_DEVICES);
-        }
-        if devices.ports.len() > MAX_PORTS {
-            refuse("I/O port ranges", devices.ports.len(), MAX_PORTS);
-        }
-    }
 }
 
 /// Scheduling domains of a partition.

@@ -189,7 +189,7 @@ impl Library<'_> {
             Err(problem) => {
                 let message = format!("the image `{name}` {}", problem.message);
                 let finding = Finding::new(problem.code, message, &reference.span, "cannot be loaded");
-                findings.add(finding.help(image_help(problem.code, name, images)));
+                findings.add(finding.help(image_help(problem.code, kind, name, images)));
                 None
             }
         }
@@ -217,7 +217,7 @@ impl Library<'_> {
     }
 }
 
-fn image_help(code: Code, name: &str, images: &dyn Images) -> String {
+fn image_help(code: Code, kind: Kind, name: &str, images: &dyn Images) -> String {
     match code {
         Code::ImageMissing if name.contains('/') || name.ends_with(".elf") => {
             "paths are relative to the folder of the system file".to_owned()
@@ -234,7 +234,9 @@ fn image_help(code: Code, name: &str, images: &dyn Images) -> String {
         }
         Code::ImageFormat => "link it statically, at a fixed address, for x86_64-unknown-none".to_owned(),
         Code::ImageOutside => {
-            format!("programs live at {:#x} to {:#x}: change the linker script", elf::USER_FIRST, elf::USER_END)
+            let what = if kind == Kind::RootTask { "root tasks" } else { "programs" };
+            let (first, end) = kind.place();
+            format!("{what} live at {first:#x} to {end:#x}: change the linker script")
         }
         _ => "start each segment at a new page: change the linker script".to_owned(),
     }

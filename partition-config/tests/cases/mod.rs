@@ -30,6 +30,19 @@ pub fn arm_elf() -> Vec<u8> {
     bytes
 }
 
+/// So many segments, each a page of its own.
+pub fn elf_of_segments(count: u16) -> Vec<u8> {
+    let mut bytes = partition_config::elf::tiny(0x40_0000, 0x1000);
+    bytes[56..58].copy_from_slice(&count.to_le_bytes());
+    let first = bytes[64..120].to_vec();
+    for number in 1..u64::from(count) {
+        let mut segment = first.clone();
+        segment[16..24].copy_from_slice(&(0x40_0000 + 0x1000 * number).to_le_bytes());
+        bytes.extend_from_slice(&segment);
+    }
+    bytes
+}
+
 /// Two segments, the second within the first.
 pub fn overlapping_elf() -> Vec<u8> {
     let mut bytes = partition_config::elf::tiny(0x40_0000, 0x3000);

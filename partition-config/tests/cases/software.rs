@@ -87,6 +87,27 @@ image = "last-page.elf"
         culprit: r#""last-page.elf""#,
     },
     Case {
+        name: "image-above-4-gib",
+        text: r#"[[partition]]
+name = "a"
+program = [{ image = "high.elf" }]
+[[partition]]
+name = "b"
+root-task = "high.elf"
+"#,
+        codes: &[Code::ImageOutside],
+        culprit: r#""high.elf" }"#,
+    },
+    Case {
+        name: "image-of-17-segments",
+        text: r#"[[partition]]
+name = "a"
+root-task = "seventeen.elf"
+"#,
+        codes: &[Code::ImageFormat],
+        culprit: r#""seventeen.elf""#,
+    },
+    Case {
         name: "root-task-in-the-kernel-half",
         text: r#"[[partition]]
 name = "a"
@@ -422,7 +443,37 @@ program = [{ image = "hello", core = 1 }]
     Case {
         name: "more-doorbells-than-vectors",
         text: MANY_CHANNELS,
-        codes: &[Code::DoorbellExhausted, Code::DeviceTooMany],
+        codes: &[Code::DoorbellExhausted, Code::DeviceTooMany, Code::ChannelMany],
         culprit: r#""c64""#,
+    },
+    Case {
+        name: "more-interrupts-than-a-driver-can-tell-apart",
+        text: r#"[[partition]]
+name = "a"
+interrupts = ["msi 0-63"]
+program = [{ name = "net", image = "hello", driver = true }, { image = "hello" }]
+[[channel]]
+name = "c"
+ends = ["a/net", "a/hello"]
+"#,
+        codes: &[Code::ChannelMany],
+        culprit: r#""net""#,
+    },
+    Case {
+        name: "two-drivers",
+        text: r#"[[partition]]
+name = "a"
+owns = ["rtc"]
+[[partition.program]]
+name = "clock"
+image = "hello"
+driver = true
+[[partition.program]]
+name = "calendar"
+image = "hello"
+driver = true
+"#,
+        codes: &[Code::DriverTwice],
+        culprit: "true",
     },
 ];

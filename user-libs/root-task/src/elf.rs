@@ -4,11 +4,9 @@
 
 use alloc::vec::Vec;
 use core::fmt;
-use runtime::layout::IMAGE_LIMIT;
+use manifest::program::{IMAGE_LIMIT, MAX_SEGMENTS};
 
 const PAGE: u64 = 4096;
-/// Most PT_LOAD segments.
-pub const MAX_SEGMENTS: usize = 16;
 
 /// Why a file cannot be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,13 +114,13 @@ impl<'a> Elf<'a> {
             if u32_at(bytes, at).ok_or(ElfError::Headers)? != 1 {
                 continue;
             }
+            if at.checked_add(40).and_then(|at| u64_at(bytes, at)) == Some(0) {
+                continue;
+            }
             if segments.len() == MAX_SEGMENTS {
                 return Err(ElfError::SegmentCount);
             }
-            let segment = Self::segment(bytes, at).ok_or(ElfError::Segment(segments.len()))?;
-            if segment.memory_bytes != 0 {
-                segments.push(segment);
-            }
+            segments.push(Self::segment(bytes, at).ok_or(ElfError::Segment(segments.len()))?);
         }
         segments.sort_unstable_by_key(|segment| segment.vaddr);
         for (index, pair) in segments.windows(2).enumerate() {

@@ -3,10 +3,10 @@
 //! All addresses are virtual and in the lower half. Big areas are 2 MiB aligned so that large pages fit. What lies between
 //! areas is never mapped: a stack that grows too far, or a run over the end of a channel, faults.
 
+pub use manifest::program::{BADGE_BITS, IMAGE_LIMIT, MAX_CHANNELS};
+
 /// Programs are linked here.
 pub const IMAGE_BASE: u64 = 0x40_0000;
-/// Program segments end below this.
-pub const IMAGE_LIMIT: u64 = 0x1_0000_0000;
 /// The startup block ([`Env`](crate::env::Env)), read-only.
 pub const ENV_BASE: u64 = 0x1_0000_0000;
 /// Largest startup block.
@@ -58,11 +58,6 @@ pub mod slot {
     /// One past the last slot handed out.
     pub const END: u64 = 256;
 }
-
-/// Most channel ends of one program (each may take a badge bit and a doorbell slot).
-pub const MAX_CHANNELS: usize = 48;
-/// Bits of a notification's badge: channels count from bit 0 up, interrupts follow them.
-pub const BADGE_BITS: u32 = 64;
 
 /// Labels of a program's messages to the root task. Faults come with labels below 16.
 pub mod label {

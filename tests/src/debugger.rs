@@ -13,7 +13,6 @@ use std::path::Path;
 use std::time::Duration;
 use xtask::engine::{Engine, Inspection};
 use xtask::launch::{Start, Started};
-use xtask::workspace::Scratch;
 
 /// How long the machine may run without a stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,8 +60,9 @@ impl Debugger {
     /// # Errors
     /// When the emulator does not start, or does not answer.
     pub fn start(lab: &Lab, plan: &Plan) -> Result<(Started, Self)> {
-        let scratch = Scratch::new()?;
-        let path = scratch.path().join("gdb");
+        // Short, whatever the tree's path: sockets have no room for long ones.
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("gdb");
         let socket = format!("unix:{},server=on,wait=off", path.display());
         let extra = ["-S", "-gdb", &socket].map(str::to_owned).to_vec();
         // With an inspector the emulator has its sockets before it counts as started.

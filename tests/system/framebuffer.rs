@@ -165,7 +165,7 @@ fn display_memory(monitor: &mut Inspector) -> Result<Range<u64>> {
 fn screen(monitor: &mut Inspector) -> Result<(usize, usize, Vec<u8>)> {
     let scratch = Scratch::new()?;
     let path = scratch.path().join("screen.ppm");
-    let answer = monitor.human(&format!("screendump {}", path.display()))?;
+    let answer = monitor.human(&format!("screendump \"{}\"", path.display()))?;
     ensure!(answer.is_empty(), "QEMU's monitor: {answer}");
     let bytes = std::fs::read(&path)?;
     // `P6`, width and height, the highest value; then the pixels.

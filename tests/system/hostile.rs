@@ -50,6 +50,7 @@ fn once(lab: &Lab) -> Result<()> {
     let end = Instant::now() + PATIENCE;
     let mut report = session.follow(&mut started.running, PIECE, Until::Finished, |_, _| {})?;
     while done(report, "neighbour").is_none() || !inspector.halted()?.get(NEIGHBOUR).is_some_and(|&halted| halted) {
+        ensure!(report.status.is_none(), "the machine ended: {report:?}");
         if Instant::now() >= end {
             return Err(stands_still("the neighbour does not finish", &mut inspector, report));
         }
@@ -61,6 +62,7 @@ fn once(lab: &Lab) -> Result<()> {
     while done(report, "hostile").is_none() {
         let parked = report.partition("hostile").and_then(|partition| partition.parked.as_deref());
         ensure!(parked.is_none(), "the kernel parked: {}", parked.unwrap_or_default());
+        ensure!(report.status.is_none(), "the machine ended: {report:?}");
         if Instant::now() >= end {
             return Err(stands_still("the random calls do not end", &mut inspector, report));
         }

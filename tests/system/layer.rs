@@ -61,7 +61,7 @@ pub fn add(tests: &mut Tests) {
 }
 
 fn the_layer_is_not_there() -> Result<()> {
-    let copy = Copy::named("layerless")?;
+    let copy = Copy::alone("layerless")?;
     let with = code(&Artifacts::release_kernel_of(copy.dir())?)?;
     let struck = strike_out(&copy.dir().join(USER))?;
     let root = copy.dir().join(USER).join("lib.rs");
@@ -70,6 +70,7 @@ fn the_layer_is_not_there() -> Result<()> {
     ensure!(struck > 50, "only {struck} uses of the layer were found");
     let without = code(&Artifacts::release_kernel_of(copy.dir())?)?;
     ensure!(with.iter().map(|(_, code)| code.len()).sum::<usize>() > 100_000, "the kernel has next to no code");
+    ensure!(with.len() == without.len(), "{} sections of code, and {}", with.len(), without.len());
     for ((section, with), (_, without)) in with.iter().zip(&without) {
         let first = with.iter().zip(without).position(|(with, without)| with != without);
         ensure!(with == without, "{section} differs: {} and {} bytes, first at {first:x?}", with.len(), without.len());

@@ -105,6 +105,11 @@ pub enum Next {
     Timeout,
 }
 
+/// What an emulator itself prints, in its run's scratch directory.
+const SAID: &str = "emulator.out";
+/// How long output that an emulator left behind may take to arrive: the threads that read it may have to wait.
+const LAST_OUTPUT: Duration = Duration::from_secs(3);
+
 /// A started machine; dropping it ends it.
 #[derive(Debug)]
 pub struct Running {
@@ -125,9 +130,9 @@ impl Running {
     pub fn next(&mut self, deadline: Instant) -> Result<Next> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            // With the emulator gone only what is already on its way can come.
-            let patience = if self.ended.is_some() { Duration::from_millis(300) } else { Duration::from_millis(50) };
-            match self.events.recv_timeout(left.min(patience)) {
+            // With the emulator gone only what is already on its way can come, however little time is left.
+            let patience = if self.ended.is_some() { LAST_OUTPUT } else { left.min(Duration::from_millis(50)) };
+            match self.events.recv_timeout(patience) {
                 Ok((console, bytes)) => return Ok(Next::Output { console, bytes }),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     if let Some(status) = self.ended {
@@ -155,6 +160,14 @@ impl Running {
         self.inspector.take()
     }
 
+    /// The last lines of what the emulator itself said: why it did not start, or ended.
+    pub fn last_words(&self) -> String {
+        let text = std::fs::read(self.scratch.path().join(SAID)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        lines.get(lines.len().saturating_sub(5)..).unwrap_or_default().join("\n")
+    }
+
     /// The run's scratch directory (emulator logs).
     pub fn scratch(&self) -> &Scratch {
         &self.scratch
@@ -165,7 +178,8 @@ impl Running {
 impl Running {
     /// Says what comes through `events`, and never ends.
     pub(crate) fn pretended(events: Receiver<Output>) -> Result<Self> {
-        let child = std::process::Command::new("sleep").arg("600").spawn()?;
+        let (mut child, nothing) = (qemu::bound_to_us("sleep"), std::process::Stdio::null);
+        let child = child.arg("600").stdin(nothing()).stdout(nothing()).stderr(nothing()).spawn()?;
         Ok(Self { child, events, _alive: Arc::new(()), scratch: Scratch::new()?, inspector: None, ended: None })
     }
 }

@@ -47,10 +47,14 @@ impl Screen {
 pub fn write(loader: &[u8], archive: &[u8], screen: Screen, to: &Path) -> Result<()> {
     let scratch = Scratch::new()?;
     let tree = scratch.path().join("iso");
-    fs::create_dir_all(tree.join("boot/grub"))?;
-    fs::write(tree.join("boot/skerry-loader"), loader)?;
-    fs::write(tree.join("boot/skerry-archive"), archive)?;
-    fs::write(tree.join("boot/grub/grub.cfg"), screen.script())?;
+    let folder = tree.join("boot/grub");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let script = screen.script();
+    let files = [("skerry-loader", loader), ("skerry-archive", archive), ("grub/grub.cfg", script.as_bytes())];
+    for (name, content) in files {
+        let path = tree.join("boot").join(name);
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     let output = Command::new("grub-mkrescue")
         .arg("-o")
         .arg(to)

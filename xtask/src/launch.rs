@@ -7,7 +7,7 @@ use crate::image;
 use crate::iso::{self, Screen};
 use crate::session::{Member, Work};
 use crate::workspace::Scratch;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use partition_config::plan::{Console, Lifetime, Partition, RootKind};
 use partition_config::{Archive, Plan};
 
@@ -82,7 +82,8 @@ pub fn launch_archive(plan: &Plan, archive: &Archive, artifacts: &Artifacts, sta
     let boot = match start.medium {
         Medium::Kernel => {
             let path = scratch.path().join("skerry.elf");
-            std::fs::write(&path, image::append_archive(&loader, &archive.bytes, archive.load_base)?)?;
+            let image = image::append_archive(&loader, &archive.bytes, archive.load_base)?;
+            std::fs::write(&path, image).with_context(|| format!("cannot write {}", path.display()))?;
             ram_end = archive.ram_end();
             Boot::Kernel(path)
         }

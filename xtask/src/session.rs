@@ -15,7 +15,7 @@ pub const PARKED_CODE: i64 = 101;
 /// How long to listen after the last partition finished.
 const LAST_WORDS: Duration = Duration::from_millis(150);
 /// How long a loader that refused may take to end the machine.
-const LAST_BREATH: Duration = Duration::from_secs(5);
+const LAST_BREATH: Duration = Duration::from_secs(60);
 
 /// Whether a run waits for a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,8 @@ pub struct Report {
     pub end: End,
     /// How the emulator exited, if it did so by itself.
     pub status: Option<ExitStatus>,
+    /// What it said last in that case.
+    pub last_words: String,
     /// Wall-clock time since the start.
     pub elapsed: Duration,
 }
@@ -149,7 +151,8 @@ impl Report {
         match self.end {
             End::MachineEnded(status) if self.refusal.is_none() => {
                 let why = if status.success() { "the machine reset itself" } else { "the emulator ended by itself" };
-                problems.push(format!("{why} ({status})"));
+                let said = self.last_words.lines().map(|line| format!("\n  {line}")).collect::<String>();
+                problems.push(format!("{why} ({status}){said}"));
             }
             End::Timeout if members.iter().any(waited_for) => {
                 problems.push(format!("time over after {:.0} s", self.elapsed.as_secs_f64()));
@@ -225,6 +228,7 @@ impl<'a> Session<'a> {
                         self.report.end = End::MachineEnded(status);
                     }
                     self.report.status = Some(status);
+                    self.report.last_words = running.last_words();
                     break;
                 }
                 Next::Timeout => break,
@@ -311,6 +315,7 @@ impl Report {
             strays: Vec::new(),
             end: End::Timeout,
             status: None,
+            last_words: String::new(),
             elapsed: Duration::ZERO,
         }
     }

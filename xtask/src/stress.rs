@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How a line of a finished round begins.
-const ROUND: &str = "stress: round ";
+pub const ROUND: &str = "stress: round ";
 
 /// What is stormed: a kernel instance in each of `partitions` partitions, over `cores` cores each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

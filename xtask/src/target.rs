@@ -5,7 +5,7 @@
 //! (never installed), and Cargo builds `core` and `alloc` from it. Tests: below.
 
 use crate::workspace::skerry_dir;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -114,17 +114,35 @@ fn source_dir() -> Result<PathBuf> {
 pub fn fetch() -> Result<PathBuf> {
     let version = compiler_version()?;
     let to = source_dir()?;
-    let apt = PrivateApt::new(&skerry_dir()?.join("apt"))?;
+    let dir = skerry_dir()?.join("apt");
+    let apt = PrivateApt::new(&dir)?;
+    let lock = std::fs::File::create(dir.join("lock")).context("cannot create a lock")?;
+    lock.lock().context("cannot lock it")?;
+    // Another run may have fetched it meanwhile.
+    if let Some(library) = source()? {
+        return Ok(library);
+    }
+    let mut last = None;
     for suite in SUITES {
         apt.use_suite(suite)?;
-        let Ok(listing) = apt.update_and_list() else { continue };
+        let listing = match apt.update_and_list() {
+            Ok(listing) => listing,
+            Err(error) => {
+                last = Some(error);
+                continue;
+            }
+        };
         if let Some(exact) = pick_version(&listing, &version) {
             eprintln!("found rust-src {exact} in {suite}");
             apt.download(&[&format!("rust-src={exact}")], &to)?;
             return library_in(&to).context("Debian's rust-src has no library/core");
         }
     }
-    bail!("no Debian suite offers rust-src {version}")
+    let why = format!("no Debian suite offers rust-src {version}, or {MIRROR} cannot be reached");
+    Err(match last {
+        Some(last) => last.context(why),
+        None => anyhow!(why),
+    })
 }
 
 /// The newest listed version (as `apt-cache madison` prints it) that is `wanted`, whatever its Debian revision.
@@ -184,13 +202,18 @@ impl PrivateApt {
 
     /// Downloads `packages` and unpacks them into the new directory `to`.
     pub(crate) fn download(&self, packages: &[&str], to: &Path) -> Result<()> {
+        let packages_here = || -> Result<Vec<PathBuf>> {
+            let files = std::fs::read_dir(&self.dir)?.flatten().map(|entry| entry.path());
+            Ok(files.filter(|path| path.extension().is_some_and(|extension| extension == "deb")).collect())
+        };
+        // Of an attempt that was killed.
+        packages_here()?.iter().try_for_each(std::fs::remove_file)?;
         output(self.command("apt-get").current_dir(&self.dir).arg("download").args(packages))?;
         // Unpacked beside its place first: a broken attempt never looks finished.
         let beside = to.with_extension("partial");
         let _ = std::fs::remove_dir_all(&beside);
         std::fs::create_dir_all(&beside)?;
-        let files = std::fs::read_dir(&self.dir)?.flatten().map(|entry| entry.path());
-        for package in files.filter(|path| path.extension().is_some_and(|extension| extension == "deb")) {
+        for package in packages_here()? {
             output(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&beside))?;
             std::fs::remove_file(&package)?;
         }

@@ -96,7 +96,9 @@ fn install(packages: &[&str]) -> Result<bool> {
 
 fn apt(arguments: &[&str]) -> Result<bool> {
     let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments).stdout(std::io::stderr());
+    // Another run may be installing the same.
+    command.env("DEBIAN_FRONTEND", "noninteractive").args(["-o", "DPkg::Lock::Timeout=300"]);
+    command.args(arguments).stdout(std::io::stderr());
     Ok(command.status().context("cannot run apt-get")?.success())
 }
 

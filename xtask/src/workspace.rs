@@ -37,6 +37,17 @@ pub fn systems_dir() -> PathBuf {
     root().join("partition-config/systems")
 }
 
+/// Puts `bytes` at `path` in one step: an end from outside leaves what was there, or all of them.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// A directory for one run, removed with the value. Unique per process and per call.
 #[derive(Debug)]
 pub struct Scratch {
@@ -55,7 +66,9 @@ impl Scratch {
             sweep()?;
         }
         let path = skerry_dir()?.join(format!("run-{}-{number}", process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        // A process of the same number may have been killed.
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Self { path })
     }
 

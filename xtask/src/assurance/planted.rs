@@ -74,6 +74,8 @@ const PARTS: [&str; 9] =
 #[derive(Debug)]
 pub struct Copy {
     dir: PathBuf,
+    /// Keeps other runs from it.
+    lock: Option<fs::File>,
 }
 
 impl Copy {
@@ -90,12 +92,20 @@ impl Copy {
     /// # Errors
     /// When files cannot be read or written.
     pub fn named(name: &str) -> Result<Self> {
+        Ok(Self { lock: None, ..Self::alone(name)? })
+    }
+
+    /// The same, and other runs wait until the value is gone.
+    ///
+    /// # Errors
+    /// When files cannot be read or written.
+    pub fn alone(name: &str) -> Result<Self> {
         let dir = skerry_dir()?.join(name);
-        let _alone = alone(&dir)?;
+        let lock = Some(alone(&dir)?);
         for part in PARTS {
             sync(&root().join(part), &dir.join(part)).with_context(|| format!("cannot copy {part}"))?;
         }
-        Ok(Self { dir })
+        Ok(Self { dir, lock })
     }
 
     /// Where the copy is.
@@ -108,7 +118,7 @@ impl Copy {
     /// # Errors
     /// When the bug does not fit its file, or what `with` returns.
     pub fn plant<T>(&self, bug: &Planted, with: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-        let _alone = alone(&self.dir)?;
+        let _alone = if self.lock.is_none() { Some(alone(&self.dir)?) } else { None };
         let path = self.dir.join(&bug.file);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         fs::write(&path, bug.applied(&text)?)?;

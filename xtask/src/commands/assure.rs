@@ -61,6 +61,7 @@ pub fn assure(arguments: &Arguments) -> Result<ExitCode> {
             }
         }
     }
+    ensure!(!entries.is_empty(), "no obligation has such an id and level");
     let seconds = started.elapsed().as_secs_f64();
     ladder(&entries, arguments.level);
     let directory = workspace::target_dir().join("assurance");
@@ -85,7 +86,7 @@ pub fn assure(arguments: &Arguments) -> Result<ExitCode> {
 /// Adds what was found so far to tests/assurance/caught.json.
 fn keep(runner: &Runner<'_>) -> Result<()> {
     let caught = Caught::merge(Kept::load()?.caught, runner.caught());
-    Ok(std::fs::write(caught_path(), serde_json::to_string_pretty(&caught)? + "\n")?)
+    workspace::replace(&caught_path(), serde_json::to_string_pretty(&caught)? + "\n")
 }
 
 fn announce(entry: &Entry) {

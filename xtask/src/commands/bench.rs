@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: measure, report, and compare with a baseline.
 
 use super::{BAD, GOOD, PLAIN, QUIET};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',')]
     setups: Vec<String>,
     /// Lockstep on these numbers of cores only, such as `1,4`.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=16))]
     cores: Vec<u32>,
     /// With `--only machine`: what the serial port of a PC said that booted the ISO.
     #[arg(long, value_name = "FILE")]
@@ -52,7 +52,7 @@ pub struct Arguments {
     #[arg(long)]
     publish: bool,
     /// Compare with this `report.json`; fail if a deterministic figure is over 2 % worse.
-    #[arg(long, value_name = "BASELINE")]
+    #[arg(long, value_name = "BASELINE", conflicts_with = "from")]
     compare: Option<PathBuf>,
     /// With `--compare`: fail if a deterministic figure differs at all.
     #[arg(long, requires = "compare")]
@@ -175,10 +175,15 @@ fn at_hand(artifacts: &Artifacts, folder: &Path, arguments: &Arguments) -> Resul
 fn scale(artifacts: &Artifacts, arguments: &Arguments) -> Result<(Vec<Figure>, Vec<String>)> {
     let (usual, extent) = if arguments.quick { (&QUICK_CORES[..], Extent::Quick) } else { (&CORES[..], Extent::Full) };
     let cores = if arguments.cores.is_empty() { usual } else { &arguments.cores };
+    let known = |name: &String| SETUPS.iter().any(|setup| setup.name == name);
+    if let Some(unknown) = arguments.setups.iter().find(|name| !known(name)) {
+        bail!("there is no setup {unknown}; there are {}", SETUPS.map(|setup| setup.name).join(", "));
+    }
     let chosen = |setup: &&Setup| arguments.setups.is_empty() || arguments.setups.iter().any(|name| name == setup.name);
     let machines: Vec<_> =
         SETUPS.iter().filter(chosen).flat_map(|&setup| cores.iter().map(move |&cores| (setup, cores))).collect();
     let machines: Vec<_> = machines.into_iter().filter(|(setup, cores)| setup.fits(*cores)).collect();
+    ensure!(!machines.is_empty(), "none of these setups has such a number of cores");
     let runs = in_parallel(machines.len(), |place| {
         let (setup, cores) = machines[place];
         let start = Instant::now();

@@ -1,8 +1,9 @@
 //! `cargo xtask doctor`: what this machine has, and getting what it lacks.
 
 use super::{BAD, GOOD, PLAIN};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::process::ExitCode;
+use xtask::artifacts::cargo;
 use xtask::engine::qemu::worth_kvm;
 use xtask::target::{Library, TRIPLE};
 use xtask::tools;
@@ -11,6 +12,7 @@ use xtask::tools;
 pub fn doctor() -> Result<ExitCode> {
     let groups = [
         ("to build", tools::BUILD),
+        ("to fuzz", tools::FUZZ),
         ("to run systems", tools::QEMU),
         ("for CD images", tools::ISO),
         ("to boot them by UEFI", tools::UEFI),
@@ -24,9 +26,13 @@ pub fn doctor() -> Result<ExitCode> {
         }
     }
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let accelerator = if worth_kvm(&cpuinfo) { "KVM" } else { "TCG (this CPU offers no virtualisation)" };
+    let accelerator = if worth_kvm(&cpuinfo) { "KVM" } else { "TCG (no virtualisation that this user may use)" };
     println!("accelerator: {accelerator}");
     tools::ensure(&groups.map(|(_, group)| group))?;
+    for part in ["fmt", "clippy"] {
+        let there = cargo().args([part, "--version"]).output().is_ok_and(|output| output.status.success());
+        ensure!(there, "cargo {part} is missing: run `rustup component add rustfmt clippy`");
+    }
     match Library::ensure()? {
         Library::Ready => println!("Rust target {TRIPLE}: there"),
         Library::Source(path) => println!("Rust target {TRIPLE}: built from {}", path.display()),

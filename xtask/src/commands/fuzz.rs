@@ -16,7 +16,7 @@ pub struct Arguments {
     /// What to fuzz: the name of a folder in `tests/fuzz/corpus` (without it: all of them).
     target: Option<String>,
     /// How long each runs.
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     seconds: u64,
     /// Instead, make the corpora in the tree as small as can be without reaching less, with what earlier runs found.
     #[arg(long, conflicts_with = "seconds")]

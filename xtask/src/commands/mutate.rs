@@ -17,7 +17,7 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',', default_values = ["capability", "thread", "ipc"])]
     layers: Vec<String>,
     /// Judge for so long, then say what is known. All of it takes hours.
-    #[arg(long, default_value_t = 600)]
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     minutes: u64,
     /// Go on with the mutants of the last run: neither compile nor judge them again.
     #[arg(long)]
@@ -39,17 +39,19 @@ pub fn mutate(arguments: &Arguments) -> Result<ExitCode> {
     let reports = workspace::target_dir().join("assurance");
     std::fs::create_dir_all(&reports)?;
     let kept = reports.join("mutants.json");
-    let mut judgement = if arguments.again {
-        Judgement::load(&kept)?
-    } else {
-        println!("compiling …");
-        let built = build::build(&arguments.layers)?;
-        println!("{} mutants compile ({:.0} s)", built.mutants.len(), started.elapsed().as_secs_f64());
-        Judgement::begin(built)?
+    // Read first: that there is none should not cost a build.
+    let last = (arguments.again || arguments.survivors).then(|| Judgement::load(&kept)).transpose()?;
+    let mut judgement = match last {
+        Some(last) if arguments.again => last,
+        last => {
+            println!("compiling …");
+            let built = build::build(&arguments.layers)?;
+            println!("{} mutants compile ({:.0} s)", built.mutants.len(), started.elapsed().as_secs_f64());
+            let mut judgement = Judgement::begin(built)?;
+            last.iter().for_each(|last| judgement.take_noticed(last));
+            judgement
+        }
     };
-    if arguments.survivors {
-        judgement.take_noticed(&Judgement::load(&kept)?);
-    }
     judgement.save(&kept)?;
     println!("judging … ({:.0} s)", started.elapsed().as_secs_f64());
     let deadline = Instant::now() + Duration::from_mins(arguments.minutes);
@@ -70,7 +72,7 @@ pub fn mutate(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.publish {
         let path = folder.join("mutation.json");
         outcome.add_other_layers(read_kept(&path)?.unwrap_or_default());
-        std::fs::write(path, json(&outcome)?).context("cannot keep the outcome")?;
+        workspace::replace(&path, json(&outcome)?).context("cannot keep the outcome")?;
     }
     Ok(if outcome.stale.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -29,7 +29,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value = "qemu")]
     engine: Engine,
     /// Give up after so many seconds, or, if no partition says when it is finished, end.
-    #[arg(long, default_value_t = 600)]
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     timeout: u64,
     /// Give the machine so many cores instead of as many as the system needs.
     #[arg(long)]
@@ -62,9 +62,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         artifacts = artifacts.with_release_kernel()?;
     }
     if arguments.hardware_debug {
-        if arguments.form != Form::default() {
-            bail!("--hardware-debug is for partitions of one core");
-        }
         artifacts = artifacts.with_hardware_debug()?;
     }
     let file = arguments.file.clone().unwrap_or_else(|| workspace::systems_dir().join("pipeline.toml"));
@@ -73,6 +70,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Checked::Refused(report) => return Ok(print_refusal(report)),
         Checked::Accepted(plan) => arguments.form.apply(*plan, &artifacts)?,
     };
+    let option = [(arguments.release_kernel, "release-kernel"), (arguments.hardware_debug, "hardware-debug")];
+    if let Some((_, option)) = option.into_iter().find(|(wanted, _)| *wanted)
+        && let Some(partition) = plan.partitions.iter().find(|partition| partition.cores.len() > 1)
+    {
+        let (name, cores) = (&partition.name, partition.cores.len());
+        bail!("--{option} is for partitions of one core; `{name}` has {cores}");
+    }
     if let Some(top) = arguments.top {
         launch::set_arguments(&mut plan, "reporter", &[top.to_string()]);
     }

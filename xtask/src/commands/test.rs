@@ -43,7 +43,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value = "some")]
     forms: Forms,
     /// Only storm each kind of kernel for so many seconds: without locks, with each kind of them, clustered.
-    #[arg(long, value_name = "SECONDS", conflicts_with = "quick")]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "quick", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     stress: Option<u64>,
     /// Only measure how long each lock is held at most, in instructions.
     #[arg(long, conflicts_with_all = ["filter", "quick", "stress"])]
@@ -113,8 +113,16 @@ pub fn test(arguments: &Arguments) -> Result<ExitCode> {
         system.env(FORMS, ALL_FORMS);
     }
     total += tests("system tests", &mut system)?;
+    Ok(verdict(total))
+}
+
+/// The last line, and the exit status. That nothing ran is no success.
+fn verdict(total: Tally) -> ExitCode {
+    if total == Tally::default() {
+        anstream::eprintln!("{BAD}failed:{PLAIN} no test has such a name");
+    }
     println!("{total}");
-    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A line for each rank: the longest section in the benchmark, and in a storm.
@@ -152,8 +160,7 @@ fn stress(duration: Duration, arguments: &Arguments) -> Result<ExitCode> {
         summary(&name, tally, started);
         total += tally;
     }
-    println!("{total}");
-    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(verdict(total))
 }
 
 fn bare_metal_lints(library: &Library) -> Command {

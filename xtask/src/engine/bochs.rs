@@ -5,7 +5,7 @@
 //! Tests: below, and the ISO's system test.
 
 use super::qemu::{UARTS, bound_to_us};
-use super::{Boot, ConsolePort, Machine, Output, Running};
+use super::{Boot, ConsolePort, Machine, Output, Running, SAID};
 use crate::workspace::Scratch;
 use anyhow::{Context, Result, bail};
 use std::fmt::Write;
@@ -42,7 +42,7 @@ pub fn start(machine: &Machine) -> Result<Running> {
     std::fs::write(scratch.path().join("debugger"), "c\n")?;
     // It opens its log when it gets to it: who wants to read along finds it from the start.
     File::create(scratch.path().join(LOG))?;
-    let log = File::create(scratch.path().join("bochs.out"))?;
+    let log = File::create(scratch.path().join(SAID))?;
     let child = bound_to_us(PROGRAM)
         .args(["-q", "-f", "bochsrc", "-rc", "debugger"])
         .current_dir(scratch.path())
@@ -86,10 +86,10 @@ fn configuration(machine: &Machine, iso: &Path, scratch: &Path, files: &[(usize,
          cpu: count={}, ips=50000000, model={cpu}, reset_on_triple_fault=0\n\
          clock: sync=none\n\
          ata0: enabled=1\n\
-         ata0-master: type=cdrom, path={}, status=inserted\n\
+         ata0-master: type=cdrom, path=\"{}\", status=inserted\n\
          boot: cdrom\n\
          panic: action=fatal\nerror: action=report\ninfo: action=report\ndebug: action=ignore\n\
-         log: {}\n\
+         log: \"{}\"\n\
          mouse: enabled=0\nport_e9_hack: enabled=0\n",
         machine.cores,
         iso.display(),
@@ -100,7 +100,7 @@ fn configuration(machine: &Machine, iso: &Path, scratch: &Path, files: &[(usize,
     }
     for (position, path) in files {
         // A String takes any write.
-        let _ = writeln!(text, "com{}: enabled=1, mode=file, dev={}", position + 1, path.display());
+        let _ = writeln!(text, "com{}: enabled=1, mode=file, dev=\"{}\"", position + 1, path.display());
     }
     text
 }
@@ -150,8 +150,8 @@ mod tests {
         let machine = machine(UARTS.map(ConsolePort::Uart).to_vec());
         let files = console_files(&machine, Path::new("/s")).unwrap();
         let text = configuration(&machine, Path::new("x.iso"), Path::new("/s"), &files);
-        assert!(text.contains("com1: enabled=1, mode=file, dev=/s/com1\n"), "{text}");
-        assert!(text.contains("com4: enabled=1, mode=file, dev=/s/com4\n"), "{text}");
+        assert!(text.contains("com1: enabled=1, mode=file, dev=\"/s/com1\"\n"), "{text}");
+        assert!(text.contains("com4: enabled=1, mode=file, dev=\"/s/com4\"\n"), "{text}");
         assert!(text.contains("cpu: count=4,"), "{text}");
     }
 

@@ -6,7 +6,7 @@
 //! Tests: below; the engine itself by the system tests.
 
 use super::qmp::Inspector;
-use super::{Boot, ConsolePort, Inspection, Machine, Output, Running, Threads};
+use super::{Boot, ConsolePort, Inspection, Machine, Output, Running, SAID, Threads};
 use crate::workspace::Scratch;
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
@@ -41,7 +41,8 @@ const SOCKET_PATH_LIMIT: usize = 100;
 
 /// Whether hardware virtualisation is worth using on a host with this `/proc/cpuinfo`.
 pub fn worth_kvm(cpuinfo: &str) -> bool {
-    cpuinfo.split_ascii_whitespace().any(|word| word == "vmx" || word == "svm") && Path::new("/dev/kvm").exists()
+    let opens = || File::options().read(true).write(true).open("/dev/kvm").is_ok();
+    cpuinfo.split_ascii_whitespace().any(|word| word == "vmx" || word == "svm") && opens()
 }
 
 /// MiB of RAM for which everything below the physical address `end` is RAM (holes aside).
@@ -76,8 +77,8 @@ pub fn start(machine: &Machine) -> Result<Running> {
         Inspection::Off => None,
     };
     let (arguments, listeners) = command_line(machine, &scratch, &sockets, ram.as_ref())?;
-    let log = File::create(scratch.path().join("qemu.log"))?;
-    let mut child = bound_to_us(PROGRAM)
+    let log = File::create(scratch.path().join(SAID))?;
+    let child = bound_to_us(PROGRAM)
         .args(&arguments)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
@@ -86,25 +87,19 @@ pub fn start(machine: &Machine) -> Result<Running> {
         .context("cannot start qemu-system-x86_64 (`cargo xtask doctor` installs it)")?;
 
     let (sender, events) = channel();
-    let mut inspector = None;
+    // From here on it ends with the value, whatever fails.
+    let mut running = Running { child, events, scratch, _alive: Arc::new(()), inspector: None, ended: None };
     for listener in listeners {
-        match accept(&listener, &mut child) {
-            Ok(stream) => match listener.purpose {
-                Purpose::Console(console) => forward(stream, console, sender.clone()),
-                Purpose::Monitor => {
-                    let ram = ram.take().context("a monitor, and no memory to look into")?;
-                    inspector = Some(Inspector::new(stream, ram, ram_mib(machine.ram_end))?)
-                }
-            },
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                let log = std::fs::read_to_string(scratch.path().join("qemu.log")).unwrap_or_default();
-                return Err(error.context(log.trim().to_owned()));
+        let stream = accept(&listener, &mut running.child).map_err(|error| error.context(running.last_words()))?;
+        match listener.purpose {
+            Purpose::Console(console) => forward(stream, console, sender.clone()),
+            Purpose::Monitor => {
+                let ram = ram.take().context("a monitor, and no memory to look into")?;
+                running.inspector = Some(Inspector::new(stream, ram, ram_mib(machine.ram_end))?);
             }
         }
     }
-    Ok(Running { child, events, scratch, _alive: Arc::new(()), inspector, ended: None })
+    Ok(running)
 }
 
 /// Memory that this process and QEMU share. On a disk, a busy host would hold the machine up until its writes are through.

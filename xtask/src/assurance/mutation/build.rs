@@ -54,7 +54,7 @@ pub struct Built {
 pub fn build(layers: &[String]) -> Result<Built> {
     let mut refused = BTreeSet::new();
     for _ in 0..ROUNDS {
-        let copy = Copy::named("mutated")?;
+        let copy = Copy::alone("mutated")?;
         admit(copy.dir(), layers)?;
         let mutants = write(copy.dir(), layers, &refused)?;
         let mut programs = Vec::new();

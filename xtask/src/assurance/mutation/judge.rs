@@ -11,7 +11,7 @@ use super::build::Built;
 use super::{Fate, Mutant};
 use crate::assurance::read_kept;
 use crate::parallel::in_parallel;
-use crate::workspace::Scratch;
+use crate::workspace::{Scratch, replace};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ impl Judgement {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        std::fs::write(path, serde_json::to_string(self)?).with_context(|| format!("cannot write {}", path.display()))
+        replace(path, serde_json::to_string(self)?)
     }
 
     /// Judges mutants that were not yet, on as many threads as there are processors, until `deadline`.

@@ -1,8 +1,8 @@
 //! Doorbell routes and the only interrupt commands a kernel may write.
 //!
-//! x86 lets a core send INIT, NMI or any vector anywhere. [`Command`] has one constructor, which takes a listed
-//! [`Route`]; so delivery mode fixed, destination mode physical, no shorthand, edge-triggered, and a doorbell vector hold
-//! for every value of the type (obligation "ICR bounded").
+//! x86 lets a core send INIT, NMI or any vector anywhere. A [`Command`] is made from a listed [`Route`], or summons a core;
+//! so delivery mode fixed, destination mode physical, no shorthand, edge-triggered, and a vector for doorbells or summons
+//! hold for every value of the type (obligation "ICR bounded").
 
 use crate::vector::{DOORBELL_FIRST, DOORBELL_LAST};
 

@@ -21,6 +21,8 @@ use sel4::{
 const CREW: usize = 3;
 /// How long they run, in microseconds.
 const DURATION_US: u64 = 3_000_000;
+/// Priority of the first thread while it starts the others.
+const ABOVE: u8 = crate::stage::PRIORITY + 1;
 /// Turns that the threads get between two starts.
 const TURNS: u64 = 8;
 /// Slots of their capability space, as bits.
@@ -191,10 +193,16 @@ fn storm(info: &BootInfo<'_>) -> Result<(), RootError> {
     let guard = CNodeGuard::for_root(RADIX);
     let control = info.sched_control(info.page().node_id).ok_or(RootError::NoManifest)?;
     let stop = now() + DURATION_US * u64::from(info.tsc_mhz().unwrap_or(1));
-    step("lower a priority", initial::TCB.set_priority(initial::TCB, crate::stage::PRIORITY))?;
     let mut seed = now() | 1;
     while now() < stop {
-        // Whatever they did to their space and memory: again from the beginning.
+        // Above them, so that none is in the midst of it all: they have authority over each other.
+        step("raise a priority", initial::TCB.set_priority(initial::TCB, ABOVE))?;
+        // Whatever they did to each other, their space and memory: again from the beginning. All of them first, since a
+        // context may be bound to another thread than its own.
+        for member in &crew {
+            step("stop a thread", member.tcb.suspend())?;
+            step("unbind a context", member.context.unbind())?;
+        }
         step("revoke memory", memory.revoke())?;
         let slot = |index: u64| home.slot_at_depth(index, u64::from(RADIX));
         for index in 0..SLOTS {
@@ -208,8 +216,6 @@ fn storm(info: &BootInfo<'_>) -> Result<(), RootError> {
         }
         for (seat, member) in crew.iter().enumerate() {
             let space = Space { cspace: home, guard, vspace: initial::VSPACE };
-            step("stop a thread", member.tcb.suspend())?;
-            step("unbind a context", member.context.unbind())?;
             step("set a budget", control.configure(member.context, Budget::round_robin(1_000)))?;
             step("configure a thread", member.tcb.configure(space, member.buffer, Page::new(member.page)))?;
             // Nobody hears their faults: they wait there until they are started anew.
@@ -220,8 +226,10 @@ fn storm(info: &BootInfo<'_>) -> Result<(), RootError> {
             step("start a thread", member.tcb.write_registers(ResumeTarget::Yes, &registers))?;
         }
         seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d) | 1;
+        step("lower a priority", initial::TCB.set_priority(initial::TCB, crate::stage::PRIORITY))?;
         (0..TURNS).for_each(|_| sel4::yield_now());
     }
+    step("raise a priority", initial::TCB.set_priority(initial::TCB, ABOVE))?;
     for member in &crew {
         step("stop a thread", member.tcb.suspend())?;
     }

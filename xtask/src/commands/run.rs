@@ -2,7 +2,7 @@
 
 use super::show::Show;
 use super::{BAD, GOOD, PLAIN, QUIET, print_refusal};
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -70,12 +70,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Checked::Refused(report) => return Ok(print_refusal(report)),
         Checked::Accepted(plan) => arguments.form.apply(*plan, &artifacts)?,
     };
-    let option = [(arguments.release_kernel, "release-kernel"), (arguments.hardware_debug, "hardware-debug")];
-    if let Some((_, option)) = option.into_iter().find(|(wanted, _)| *wanted)
-        && let Some(partition) = plan.partitions.iter().find(|partition| partition.cores.len() > 1)
-    {
-        let (name, cores) = (&partition.name, partition.cores.len());
-        bail!("--{option} is for partitions of one core; `{name}` has {cores}");
+    let options = [(arguments.release_kernel, "release-kernel"), (arguments.hardware_debug, "hardware-debug")];
+    if let Some((_, option)) = options.into_iter().find(|(wanted, _)| *wanted) {
+        // Any other form takes kernels with locks, of which there is none of the kind.
+        ensure!(arguments.form == Form::default(), "--{option} is for partitions of one core, in no other form");
+        if let Some(partition) = plan.partitions.iter().find(|partition| partition.cores.len() > 1) {
+            let (name, cores) = (&partition.name, partition.cores.len());
+            bail!("--{option} is for partitions of one core; `{name}` has {cores}");
+        }
     }
     if let Some(top) = arguments.top {
         launch::set_arguments(&mut plan, "reporter", &[top.to_string()]);

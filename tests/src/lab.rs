@@ -18,8 +18,8 @@ use xtask::engine::Engine;
 use xtask::engine::qmp::{Inspector, Ram};
 use xtask::form::Form;
 use xtask::images::{Checked, Inputs, check_file, check_text};
-use xtask::launch::{Start, Started, launch, launch_archive, members};
-use xtask::session::{Member, Report, Until, Work, watch};
+use xtask::launch::{Start, Started, finite_members, launch, launch_archive, members};
+use xtask::session::{Member, Report, Until, watch};
 use xtask::workspace;
 
 /// How long a small system may take, however busy the host.
@@ -176,8 +176,7 @@ impl Lab {
     /// # Errors
     /// As [`Lab::follow`].
     pub fn follow_all(started: Started, plan: &Plan, patience: Duration) -> Result<Run> {
-        let finite = |member| Member { work: Work::Finite, ..member };
-        Self::follow_members(started, members(plan).into_iter().map(finite).collect(), patience)
+        Self::follow_members(started, finite_members(plan), patience)
     }
 
     fn follow_members(mut started: Started, members: Vec<Member>, patience: Duration) -> Result<Run> {

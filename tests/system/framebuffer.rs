@@ -14,8 +14,8 @@ use tests::lab::{Lab, PATIENCE, Run, examine};
 use xtask::artifacts::PAINTER;
 use xtask::engine::qmp::Inspector;
 use xtask::engine::{Engine, Inspection};
-use xtask::launch::{Medium, Start, Started, members};
-use xtask::session::{Member, Until, Work, watch};
+use xtask::launch::{Medium, Start, Started, finite_members};
+use xtask::session::{Until, watch};
 use xtask::workspace::Scratch;
 
 /// Firmware and GRUB take their time under emulation.
@@ -49,7 +49,7 @@ fn machine(medium: Medium) -> Start {
 /// Boots `plan` on a machine with a display until both painters are done; the machine is still there.
 fn boot(lab: &Lab, plan: &Plan, medium: Medium, patience: Duration) -> Result<(Started, Run)> {
     let mut started = lab.start(plan, &machine(medium))?;
-    let members: Vec<_> = members(plan).into_iter().map(|it| Member { work: Work::Finite, ..it }).collect();
+    let members = finite_members(plan);
     let report = watch(&mut started.running, &members, &started.consoles, patience, Until::Finished, |_, _| {})?;
     let run = Run { members, report };
     run.succeeded()?;

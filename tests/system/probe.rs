@@ -11,8 +11,8 @@ use xtask::artifacts::{BENCH, PROBE};
 use xtask::console::Line;
 use xtask::engine::{Engine, Inspection};
 use xtask::form::Mode;
-use xtask::launch::{Start, members};
-use xtask::session::{Member, Report, Session, Until, Work, watch};
+use xtask::launch::{Start, finite_members, members};
+use xtask::session::{Report, Session, Until, watch};
 
 pub fn add(tests: &mut Tests) {
     for (way, mitigations) in [("", 0), ("_isolated", mitigations::ALL), ("_verw", mitigations::VERW)] {
@@ -110,7 +110,7 @@ fn under_unmaskable_interrupts(lab: &Lab) -> Result<()> {
     let mut started = lab.start(&plan, &Start { inspection: Inspection::On, ..Start::on(Engine::Qemu) })?;
     let mut inspector = started.running.take_inspector();
     let mut injector = None;
-    let members: Vec<_> = members(&plan).into_iter().map(|it| Member { work: Work::Finite, ..it }).collect();
+    let members = finite_members(&plan);
     let report = watch(&mut started.running, &members, &started.consoles, PATIENCE, Until::Finished, |_, line| {
         // Firmware and loader are not made for it: it begins with the prober's first line, and ends with the machine.
         if matches!(line, Line::Text(text) if text.starts_with("probe: "))
@@ -148,7 +148,7 @@ fn machine_check(lab: &Lab, mitigations: u32) -> Result<()> {
     let plan = with_mitigations(plan, mitigations);
     let mut started = lab.start(&plan, &Start { inspection: Inspection::On, ..Start::on(Engine::Qemu) })?;
     let mut inspector = started.running.take_inspector().context("the machine has no monitor")?;
-    let members: Vec<_> = members(&plan).into_iter().map(|it| Member { work: Work::Finite, ..it }).collect();
+    let members = finite_members(&plan);
     let mut session = Session::new(&members, &started.consoles);
     // Firmware and loader are not made for it.
     session.follow(&mut started.running, PATIENCE, Until::Ready, |_, _| {})?;

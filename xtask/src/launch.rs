@@ -122,6 +122,11 @@ pub fn members(plan: &Plan) -> Vec<Member> {
     plan.partitions.iter().flat_map(residents).collect()
 }
 
+/// The same, each to be waited for: root tasks of other kinds too, which say when they are done.
+pub fn finite_members(plan: &Plan) -> Vec<Member> {
+    members(plan).into_iter().map(|member| Member { work: Work::Finite, ..member }).collect()
+}
+
 /// The partition itself; or, if it was merged, each one that it was made of.
 fn residents(partition: &Partition) -> Vec<Member> {
     let console = match partition.console {

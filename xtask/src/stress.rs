@@ -9,8 +9,8 @@ use crate::console::Line;
 use crate::engine::{Engine, Threads};
 use crate::form::{Form, Kernel};
 use crate::images::{Checked, Inputs, check_text};
-use crate::launch::{Start, launch, members};
-use crate::session::{End, Report, Session, Until, Work};
+use crate::launch::{Start, finite_members, launch};
+use crate::session::{End, Report, Session, Until};
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::{Display, Formatter, Write};
 use std::path::Path;
@@ -112,9 +112,8 @@ pub fn storm(artifacts: &Artifacts, place: Place, machine: &Start, duration: Dur
         Checked::Accepted(plan) => plan,
         Checked::Refused(report) => bail!("the stress test's own system file is refused: {report}"),
     };
-    let mut members = members(&plan);
     // It never finishes, except by failing.
-    members.iter_mut().for_each(|member| member.work = Work::Finite);
+    let members = finite_members(&plan);
     let mut started = launch(&plan, artifacts, machine)?;
     let patience = duration.max(silence(machine.engine));
     let begin = Instant::now();

@@ -4,7 +4,7 @@
 //! *source* is taken from Debian's package `rust-src` of exactly this compiler's version, unpacked below `target/`
 //! (never installed), and Cargo builds `core` and `alloc` from it. Tests: below.
 
-use crate::workspace::skerry_dir;
+use crate::workspace::{alone, skerry_dir};
 use anyhow::{Context, Result, anyhow, ensure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -116,8 +116,7 @@ pub fn fetch() -> Result<PathBuf> {
     let to = source_dir()?;
     let dir = skerry_dir()?.join("apt");
     let apt = PrivateApt::new(&dir)?;
-    let lock = std::fs::File::create(dir.join("lock")).context("cannot create a lock")?;
-    lock.lock().context("cannot lock it")?;
+    let _alone = alone(&dir)?;
     // Another run may have fetched it meanwhile.
     if let Some(library) = source()? {
         return Ok(library);

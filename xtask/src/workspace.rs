@@ -4,6 +4,7 @@
 
 use anyhow::{Context, Result};
 use std::env;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -46,6 +47,17 @@ pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
     beside.push(".new");
     let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
     written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Keeps other runs from the directory `dir` while the answer lives.
+///
+/// # Errors
+/// When the lock beside it cannot be made or taken.
+pub fn alone(dir: &Path) -> Result<File> {
+    let path = dir.with_extension("lock");
+    let lock = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    lock.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(lock)
 }
 
 /// A directory for one run, removed with the value. Unique per process and per call.

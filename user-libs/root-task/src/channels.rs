@@ -8,9 +8,10 @@ use crate::error::{RootError, Step};
 use crate::objects::place;
 use crate::partition::Site;
 use crate::program::Draft;
+use manifest::program::{BADGE_BITS, MAX_CHANNELS};
 use manifest::{End, LOCAL, NONE, irq};
 use runtime::env::{self, Channel, Device, Irq, Ports};
-use runtime::layout::{AREA_ALIGN, BADGE_BITS, CHANNEL_BASE, DEVICE_BASE, MAX_CHANNELS, slot};
+use runtime::layout::{AREA_ALIGN, CHANNEL_BASE, DEVICE_BASE, slot};
 use sel4::{CPtr, CapRights, IoApicPin, IrqHandler, MsiSource, Notification, Polarity, Trigger, VmAttributes, initial};
 
 /// Maps the channels of program number `program` of the manifest, and gives it their doorbells.

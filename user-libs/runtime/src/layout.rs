@@ -1,9 +1,8 @@
 //! Where the root task puts things in a program's address space and capability space.
 //!
 //! All addresses are virtual and in the lower half. Big areas are 2 MiB aligned so that large pages fit. What lies between
-//! areas is never mapped: a stack that grows too far, or a run over the end of a channel, faults.
-
-pub use manifest::program::{BADGE_BITS, IMAGE_LIMIT, MAX_CHANNELS};
+//! areas is never mapped: a stack that grows too far, or a run over the end of a channel, faults. Images end at
+//! [`IMAGE_LIMIT`](manifest::program::IMAGE_LIMIT).
 
 /// Programs are linked here.
 pub const IMAGE_BASE: u64 = 0x40_0000;

@@ -4,7 +4,7 @@
 //! Tests: below.
 
 use super::read_kept;
-use crate::workspace::{root, skerry_dir};
+use crate::workspace::{alone, root, skerry_dir};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -74,7 +74,7 @@ const PARTS: [&str; 9] =
 #[derive(Debug)]
 pub struct Copy {
     dir: PathBuf,
-    /// Keeps other runs from it.
+    /// Keeps other runs from it: one would take out what another planted.
     lock: Option<fs::File>,
 }
 
@@ -84,18 +84,10 @@ impl Copy {
     /// # Errors
     /// When files cannot be read or written.
     pub fn of_the_tree() -> Result<Self> {
-        Self::named("planted")
+        Ok(Self { lock: None, ..Self::alone("planted")? })
     }
 
-    /// The same, of several copies the one with this name.
-    ///
-    /// # Errors
-    /// When files cannot be read or written.
-    pub fn named(name: &str) -> Result<Self> {
-        Ok(Self { lock: None, ..Self::alone(name)? })
-    }
-
-    /// The same, and other runs wait until the value is gone.
+    /// The same, of several copies the one with this name; other runs wait until the value is gone.
     ///
     /// # Errors
     /// When files cannot be read or written.
@@ -126,13 +118,6 @@ impl Copy {
         fs::write(&path, text)?;
         result
     }
-}
-
-/// Keeps other runs from the copy in `dir` while the answer lives: one would take out what another planted.
-fn alone(dir: &Path) -> Result<fs::File> {
-    let lock = fs::File::create(dir.with_extension("lock")).context("cannot create a lock")?;
-    lock.lock().context("cannot lock a copy of the tree")?;
-    Ok(lock)
 }
 
 /// Makes `to` what `from` is, touching only what differs.

@@ -5,8 +5,8 @@ use crate::artifacts::{Artifacts, BENCH};
 use crate::engine::Engine;
 use crate::form::Form;
 use crate::images::{Checked, Inputs, check_text};
-use crate::launch::{Start, launch, members};
-use crate::session::{Until, Work, watch};
+use crate::launch::{Start, finite_members, launch};
+use crate::session::{Until, watch};
 use anyhow::{Context, Result, bail, ensure};
 use partition_config::Plan;
 use partition_config::schema::Mitigations;
@@ -118,11 +118,8 @@ pub fn check(artifacts: &Artifacts, text: &str, form: Form) -> Result<Plan> {
 /// # Errors
 /// When the system does not start, does not finish in `patience`, or finishes with another code than 0.
 pub fn watch_to_the_end(plan: &Plan, artifacts: &Artifacts, start: &Start, patience: Duration) -> Result<Vec<String>> {
-    let mut members = members(plan);
-    for member in &mut members {
-        // A root task of the kind that usually never says when it is finished; this one does.
-        member.work = Work::Finite;
-    }
+    // A root task of the kind that usually never says when it is finished; this one does.
+    let members = finite_members(plan);
     let mut started = launch(plan, artifacts, start)?;
     let report = watch(&mut started.running, &members, &started.consoles, patience, Until::Finished, |_, _| {})?;
     drop(started);

@@ -43,7 +43,8 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value = "some")]
     forms: Forms,
     /// Only storm each kind of kernel for so many seconds: without locks, with each kind of them, clustered.
-    #[arg(long, value_name = "SECONDS", conflicts_with = "quick", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "quick")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     stress: Option<u64>,
     /// Only measure how long each lock is held at most, in instructions.
     #[arg(long, conflicts_with_all = ["filter", "quick", "stress"])]
